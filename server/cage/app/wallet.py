@@ -1,0 +1,242 @@
+"""Run the use cases of the wallet: queue moves, read what is stored.
+
+Every move, and GetBalance, is a command of its player's lane. The other reads go
+to committed state; they are authorized here by the caller's key, as the moves are
+by the core: a player of an operator that the key does not see is not found.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from cage.app.page import Page, decode, encode, limit_of
+from cage.app.ports import Reads, Writer
+from cage.core.errors import CageError, Reason, invalid_field
+from cage.core.ids import lane_of
+from cage.core.player import Gate
+from cage.core.registry import ApiKey, Game, Registry, Role
+from cage.core.round import Round
+from cage.core.wallet import (
+    Award,
+    Bet,
+    CloseRound,
+    GetBalance,
+    KeySpace,
+    Kind,
+    Play,
+    Rollback,
+    State,
+    Transaction,
+    Win,
+)
+
+WalletCommand = Bet | Win | Play | Rollback | CloseRound | Award | GetBalance
+
+# A filtered list reads at most so many rows for one page, then gives a short page
+# with a token, so that no page takes long.
+SCAN_MAX = 5_000
+_SCAN_STEP = 1_000
+# Names the list in its page tokens.
+_LIST = "transactions"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransactionView:
+    """Show one stored transaction to its reader.
+
+    ``reference_id`` is the caller's id of the transaction it refers to: the bet of
+    a win, the original of a rollback; empty without one.
+    """
+
+    gate: Gate
+    row: Transaction
+    reference_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundView:
+    """Show one stored round to its reader."""
+
+    gate: Gate
+    game: Game
+    round_: Round
+
+
+class WalletApp:
+    """Offer the use cases of the wallet over a writer and reads."""
+
+    def __init__(self, *, writer: Writer, reads: Reads) -> None:
+        self._writer = writer
+        self._reads = reads
+
+    @property
+    def registry(self) -> Registry:
+        """Return the registry as of the last batch."""
+        return self._writer.registry
+
+    def submit(
+        self, command: WalletCommand, *, timeout_s: float | None
+    ) -> "asyncio.Future[object]":
+        """Queue a command; the future holds its answer once that is durable.
+
+        Raises OVERLOADED, DEADLINE_TOO_SHORT or SHUTTING_DOWN.
+        """
+        writer = self._writer
+        return writer.submit(
+            lane_of(command.player_id, writer.lanes),
+            command,
+            is_bet=_holds_bet(command),
+            timeout_s=timeout_s,
+        )
+
+    async def get_transaction(
+        self, key: ApiKey, *, player_id: str, transaction_id: str, kind: Kind
+    ) -> TransactionView:
+        """Read one transaction by the caller's id.
+
+        A GAME key sees those of its own integration. Raises PLAYER_NOT_FOUND or
+        TRANSACTION_NOT_FOUND.
+        """
+        gate = await self._player(key, player_id)
+        row = await self._reads.transaction(
+            gate,
+            key.integration_no if key.role == Role.GAME else None,
+            _KEY_SPACES.get(kind, KeySpace.MOVE),
+            transaction_id,
+        )
+        if row is None or _is_hidden(row) or kind not in (Kind.UNSPECIFIED, row.kind):
+            raise CageError(Reason.TRANSACTION_NOT_FOUND, transaction_id=transaction_id)
+        return (await self._view(gate, [row]))[0]
+
+    async def get_round(
+        self, key: ApiKey, *, player_id: str, game_id: str, round_id: str
+    ) -> RoundView:
+        """Read one round.
+
+        Raises PLAYER_NOT_FOUND, GAME_NOT_FOUND or ROUND_NOT_FOUND.
+        """
+        gate = await self._player(key, player_id)
+        game = self.registry.games.get(game_id)
+        if game is None:
+            raise CageError(Reason.GAME_NOT_FOUND, game_id=game_id)
+        round_ = await self._reads.round(gate, game.game_no, round_id)
+        if round_ is None:
+            raise CageError(Reason.ROUND_NOT_FOUND, round_id=round_id)
+        return RoundView(gate=gate, game=game, round_=round_)
+
+    async def list_transactions(
+        self,
+        key: ApiKey,
+        *,
+        player_id: str,
+        game_id: str,
+        round_id: str,
+        page_size: int,
+        page_token: str,
+    ) -> Page[TransactionView]:
+        """Read one page of a player's transactions, in the order of their commits.
+
+        Raises PLAYER_NOT_FOUND, PAGE_TOKEN_INVALID, or INVALID_FIELD for a round
+        without its game.
+        """
+        if round_id and not game_id:
+            raise invalid_field("game_id", "is required when round_id is set")
+        filters = (player_id, game_id, round_id)
+        (after_no,) = decode(_LIST, filters, page_token, 1)
+        gate = await self._player(key, player_id)
+        game = self.registry.games.get(game_id)
+        if game_id and game is None:
+            # Nobody can have played a game that is not registered.
+            return Page(items=[], next_page_token="")
+        rows, next_no = await self._scan(
+            gate,
+            game_no=game.game_no if game is not None else 0,
+            round_id=round_id,
+            after_no=after_no,
+            limit=limit_of(page_size),
+        )
+        return Page(
+            items=await self._view(gate, rows),
+            next_page_token=encode(_LIST, filters, [next_no]) if next_no else "",
+        )
+
+    async def _player(self, key: ApiKey, player_id: str) -> Gate:
+        """Return the gate of a player that the key sees, or PLAYER_NOT_FOUND."""
+        found = await self._reads.player(player_id)
+        if found is not None:
+            brand = self.registry.brands_by_no.get(found.gate.brand_no)
+            if brand is not None and key.sees(brand.operator_no):
+                return found.gate
+        raise CageError(Reason.PLAYER_NOT_FOUND, player_id=player_id)
+
+    async def _scan(
+        self, gate: Gate, *, game_no: int, round_id: str, after_no: int, limit: int
+    ) -> tuple[list[Transaction], int]:
+        """Return up to ``limit`` rows that pass the filters, and where to go on.
+
+        The place is 0 when the list has ended.
+        """
+        kept: list[Transaction] = []
+        scanned = 0
+        while scanned < SCAN_MAX:
+            # One more than what is missing says whether there is a next page.
+            step = _SCAN_STEP if game_no else min(limit - len(kept) + 1, _SCAN_STEP)
+            rows = await self._reads.transactions(gate, after_no=after_no, limit=step)
+            for row in rows:
+                if len(kept) == limit:
+                    return kept, after_no
+                after_no = row.item_no
+                if _is_hidden(row) or (game_no and row.game_no != game_no):
+                    continue
+                if not round_id or row.round_id == round_id:
+                    kept.append(row)
+            if len(rows) < step:
+                return kept, 0
+            scanned += len(rows)
+        return kept, after_no
+
+    async def _view(self, gate: Gate, rows: list[Transaction]) -> list[TransactionView]:
+        """Put the caller's id of what each row refers to beside it."""
+        by_no = {row.item_no: row for row in rows}
+        missing = {row.reference_no for row in rows if row.reference_no} - by_no.keys()
+        while missing:
+            found = await self._reads.transactions_by_no(gate.lane, sorted(missing))
+            by_no |= {row.item_no: row for row in found}
+            # An alias refers to a rollback, which refers to an original.
+            missing = {
+                row.reference_no for row in found if _is_reversal(row)
+            } - by_no.keys()
+        return [
+            TransactionView(gate=gate, row=row, reference_id=_original_id(row, by_no))
+            for row in rows
+        ]
+
+
+_KEY_SPACES = {
+    Kind.ROLLBACK: KeySpace.REVERSE,
+    Kind.CLOSE_ROUND: KeySpace.CLOSE,
+    Kind.DEPOSIT: KeySpace.PAYMENT,
+}
+
+
+def _holds_bet(command: WalletCommand) -> bool:
+    """Say whether a command is of those that overload sheds first."""
+    if isinstance(command, Play):
+        return any(isinstance(action, Bet) for action in command.actions)
+    return isinstance(command, Bet)
+
+
+def _is_hidden(row: Transaction) -> bool:
+    """Say whether a row only keeps the id of an original that was never seen."""
+    return row.state == State.TOMBSTONE and row.key_space == KeySpace.MOVE
+
+
+def _is_reversal(row: Transaction) -> bool:
+    return row.key_space == KeySpace.REVERSE
+
+
+def _original_id(row: Transaction, by_no: dict[int, Transaction]) -> str:
+    """Follow the references of a row to the first that is no rollback itself."""
+    reference = by_no.get(row.reference_no)
+    while reference is not None and _is_reversal(reference):
+        reference = by_no.get(reference.reference_no)
+    return reference.transaction_id if reference is not None else ""
