@@ -1,0 +1,196 @@
+"""Call Cage, the casino wallet and player account management, from Python.
+
+    async with connect("127.0.0.1:7440", key=key) as client:
+        reply = await client.wallet.bet(
+            player_id=player_id,
+            game_id="slots",
+            round_id="1",
+            amount=money("INR", "5.00"),
+        )
+
+Async first; ``cage.client.sync`` is the same for blocking code,
+``cage.client.requests`` builds the items of a batch, ``cage.client.testing`` is a fake
+server for tests. Requests and replies are the messages of the contract
+(``cage.*.v1``). Every call has a deadline, is retried under one id while that can
+help, and fails with a subclass of CageError.
+"""
+
+from cage.client._admin import (
+    Admin,
+)
+from cage.client._cashier import (
+    Cashier,
+)
+from cage.client._channel import (
+    Tls,
+)
+from cage.client._client import (
+    Client,
+    connect,
+)
+from cage.client._contract import (
+    Method,
+    methods,
+)
+from cage.client._errors import (
+    AlreadyRolledBackError,
+    AlreadySettledError,
+    AmountOutOfRangeError,
+    BalanceOutOfRangeError,
+    BetNotFoundError,
+    BrandNotFoundError,
+    CageError,
+    ConflictError,
+    CredentialError,
+    CurrencyMismatchError,
+    CurrencyNotFoundError,
+    DeadlineTooShortError,
+    FreeRoundsUnavailableError,
+    GameNotFoundError,
+    GameUnavailableError,
+    IdTakenError,
+    InsufficientFundsError,
+    IntegrationNotFoundError,
+    InternalError,
+    InvalidFieldError,
+    InvalidRequestError,
+    KeyInvalidError,
+    KeyMissingError,
+    KeyNotFoundError,
+    KycRequiredError,
+    LaunchTokenExpiredError,
+    LaunchTokenInvalidError,
+    NotFoundError,
+    OperatorNotFoundError,
+    OverloadedError,
+    PageTokenInvalidError,
+    PaymentNotFoundError,
+    PaymentStateError,
+    PlayerBlockedError,
+    PlayerNotFoundError,
+    ReferenceMismatchError,
+    RefusedError,
+    RequestMismatchError,
+    RoleNotAllowedError,
+    RollbackNotAllowedError,
+    RoundClosedError,
+    RoundNotFoundError,
+    ScaleMismatchError,
+    SessionEndedError,
+    SessionExpiredError,
+    SessionNotFoundError,
+    SessionRequiredError,
+    ShuttingDownError,
+    StudioNotFoundError,
+    TransactionMismatchError,
+    TransactionNotFoundError,
+    TryAgainError,
+    UnknownOutcomeError,
+)
+from cage.client._ids import (
+    new_id,
+)
+from cage.client._kyc import (
+    Kyc,
+)
+from cage.client._money import (
+    decimal_text,
+    money,
+)
+from cage.client._pages import (
+    Pager,
+)
+from cage.client._players import (
+    Players,
+)
+from cage.client._retry import (
+    RetryPolicy,
+    Waiting,
+)
+from cage.client._sessions import (
+    Sessions,
+)
+from cage.client._stream import (
+    Stream,
+)
+from cage.client._wallet import (
+    OperationReply,
+    OperationRequest,
+    Wallet,
+)
+
+__all__ = [
+    "Admin",
+    "AlreadyRolledBackError",
+    "AlreadySettledError",
+    "AmountOutOfRangeError",
+    "BalanceOutOfRangeError",
+    "BetNotFoundError",
+    "BrandNotFoundError",
+    "CageError",
+    "Cashier",
+    "Client",
+    "ConflictError",
+    "CredentialError",
+    "CurrencyMismatchError",
+    "CurrencyNotFoundError",
+    "DeadlineTooShortError",
+    "FreeRoundsUnavailableError",
+    "GameNotFoundError",
+    "GameUnavailableError",
+    "IdTakenError",
+    "InsufficientFundsError",
+    "IntegrationNotFoundError",
+    "InternalError",
+    "InvalidFieldError",
+    "InvalidRequestError",
+    "KeyInvalidError",
+    "KeyMissingError",
+    "KeyNotFoundError",
+    "Kyc",
+    "KycRequiredError",
+    "LaunchTokenExpiredError",
+    "LaunchTokenInvalidError",
+    "Method",
+    "NotFoundError",
+    "OperationReply",
+    "OperationRequest",
+    "OperatorNotFoundError",
+    "OverloadedError",
+    "PageTokenInvalidError",
+    "Pager",
+    "PaymentNotFoundError",
+    "PaymentStateError",
+    "PlayerBlockedError",
+    "PlayerNotFoundError",
+    "Players",
+    "ReferenceMismatchError",
+    "RefusedError",
+    "RequestMismatchError",
+    "RetryPolicy",
+    "RoleNotAllowedError",
+    "RollbackNotAllowedError",
+    "RoundClosedError",
+    "RoundNotFoundError",
+    "ScaleMismatchError",
+    "SessionEndedError",
+    "SessionExpiredError",
+    "SessionNotFoundError",
+    "SessionRequiredError",
+    "Sessions",
+    "ShuttingDownError",
+    "Stream",
+    "StudioNotFoundError",
+    "Tls",
+    "TransactionMismatchError",
+    "TransactionNotFoundError",
+    "TryAgainError",
+    "UnknownOutcomeError",
+    "Waiting",
+    "Wallet",
+    "connect",
+    "decimal_text",
+    "methods",
+    "money",
+    "new_id",
+]

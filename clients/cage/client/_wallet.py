@@ -1,0 +1,163 @@
+"""Call WalletService: money between players and games."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeAlias, TypeVar
+
+from google.protobuf.message import Message
+
+from cage.client._channel import Caller
+from cage.client._contract import operation_of
+from cage.client._errors import CageError
+from cage.client._operations import Operations
+from cage.client._pages import Pager
+from cage.client._stream import Stream, answer_of
+from cage.wallet.v1.wallet_pb2 import Transaction, TransactionKind
+from cage.wallet.v1.wallet_service_pb2 import (
+    AuthenticateRequest,
+    AuthenticateResponse,
+    AwardRequest,
+    AwardResponse,
+    BatchExecuteRequest,
+    BatchExecuteResponse,
+    BetRequest,
+    BetResponse,
+    CloseRoundRequest,
+    CloseRoundResponse,
+    GetBalanceRequest,
+    GetBalanceResponse,
+    GetRoundRequest,
+    GetRoundResponse,
+    GetTransactionRequest,
+    GetTransactionResponse,
+    ListTransactionsRequest,
+    ListTransactionsResponse,
+    PlayRequest,
+    PlayResponse,
+    RollbackRequest,
+    RollbackResponse,
+    WinRequest,
+    WinResponse,
+)
+
+_Reply = TypeVar("_Reply", bound=Message)
+
+OperationRequest: TypeAlias = (
+    BetRequest
+    | WinRequest
+    | PlayRequest
+    | RollbackRequest
+    | CloseRoundRequest
+    | AwardRequest
+    | GetBalanceRequest
+)
+OperationReply: TypeAlias = (
+    BetResponse
+    | WinResponse
+    | PlayResponse
+    | RollbackResponse
+    | CloseRoundResponse
+    | AwardResponse
+    | GetBalanceResponse
+)
+
+
+class Wallet(Operations):
+    """Call WalletService with a key of role GAME; reads take an OPERATOR's too."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def _execute(self, request: Message, reply: type[_Reply]) -> _Reply:
+        return await self._caller.call(request, reply)
+
+    async def authenticate(
+        self, *, launch_token: str, rotate: bool = False
+    ) -> AuthenticateResponse:
+        """Exchange a launch token for a game session and what a game needs to know.
+
+        ``rotate`` ends the life of the session tokens given for this session before.
+
+        Raises LaunchTokenInvalidError, LaunchTokenExpiredError, SessionEndedError,
+        PlayerBlockedError, KycRequiredError, GameUnavailableError.
+        """
+        request = AuthenticateRequest(launch_token=launch_token, rotate=rotate)
+        return await self._caller.call(request, AuthenticateResponse)
+
+    async def get_transaction(
+        self,
+        *,
+        player_id: str,
+        transaction_id: str,
+        kind: TransactionKind.ValueType = TransactionKind.TRANSACTION_KIND_UNSPECIFIED,
+    ) -> GetTransactionResponse:
+        """Read one transaction by the caller's id; ROLLBACK reads a rollback.
+
+        Raises PlayerNotFoundError, TransactionNotFoundError.
+        """
+        request = GetTransactionRequest(
+            player_id=player_id, transaction_id=transaction_id, kind=kind
+        )
+        return await self._caller.call(request, GetTransactionResponse)
+
+    async def get_round(
+        self, *, player_id: str, game_id: str, round_id: str
+    ) -> GetRoundResponse:
+        """Read one round with its totals.
+
+        Raises PlayerNotFoundError, GameNotFoundError, RoundNotFoundError.
+        """
+        request = GetRoundRequest(
+            player_id=player_id, game_id=game_id, round_id=round_id
+        )
+        return await self._caller.call(request, GetRoundResponse)
+
+    def list_transactions(
+        self,
+        *,
+        player_id: str,
+        game_id: str = "",
+        round_id: str = "",
+        page_size: int = 0,
+    ) -> Pager[Transaction, ListTransactionsResponse]:
+        """List the transactions of a player, oldest commit first.
+
+        ``page_size`` is 0 to 1,000 items; 0 leaves it to the server.
+
+        Raises PlayerNotFoundError, PageTokenInvalidError, when a page is fetched.
+        """
+
+        async def fetch(page_token: str) -> ListTransactionsResponse:
+            request = ListTransactionsRequest(
+                player_id=player_id,
+                game_id=game_id,
+                round_id=round_id,
+                page_size=page_size,
+                page_token=page_token,
+            )
+            return await self._caller.call(request, ListTransactionsResponse)
+
+        return Pager(fetch, lambda page: page.transactions)
+
+    def stream(self) -> Stream:
+        """Make a session on StreamExecute, for ``async with``."""
+        return Stream(self._caller)
+
+    async def batch_execute(
+        self, operations: Iterable[OperationRequest]
+    ) -> list[OperationReply | CageError]:
+        """Execute 1 to 1,000 independent operations in one call, in list order.
+
+        Build them with ``cage.client.requests``. The result holds, in the same order,
+        the reply or the error of each: a refused one is returned, not raised, and is
+        not retried. Raises CageError for the call as a whole; its retries send the
+        same ids.
+        """
+        items = list(operations)
+        request = BatchExecuteRequest(operations=[operation_of(item) for item in items])
+        reply = await self._caller.call(request, BatchExecuteResponse)
+        if len(reply.results) != len(items):
+            raise TypeError(f"{len(reply.results)} results for {len(items)} operations")
+        answers = zip(reply.results, items, strict=True)
+        return [answer_of(result, item) for result, item in answers]  # type: ignore[misc]
