@@ -26,7 +26,7 @@ $(READY): pyproject.toml constraints.txt
 	  { echo "Cage needs Python 3.11 or newer: make PYTHON=python3.11" >&2; exit 1; }
 	@echo "installing into .venv"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt \
+	@$(BIN)/python -m pip install -qq --constraint constraints.txt \
 	  --editable '.[server,postgres,dev]'
 	@touch $@
 
