@@ -1,0 +1,402 @@
+"""Hold the state that one batch reads and the effects that it will write.
+
+The storage loads a Book under the lane's lock, the fold decides command after
+command against it, and the storage writes what was recorded. Every later command
+of the batch sees the effects of the earlier ones here; nobody else does before the
+commit.
+"""
+
+import json
+from dataclasses import dataclass, field, replace
+
+from cage.core.errors import CageError, Reason
+from cage.core.payment import Payment
+from cage.core.player import Gate, PlayerStatus, Profile
+from cage.core.registry import ApiKey, Currency, Game, Registry
+from cage.core.round import Round
+from cage.core.session import LaunchToken, Session, SessionToken
+from cage.core.wallet import (
+    ANCHOR_EVERY,
+    FLAG_TEST,
+    Account,
+    Balance,
+    Entry,
+    Transaction,
+    Wallet,
+)
+
+# Plain integers: a driver binds them several times faster than enum members.
+_CASH = int(Account.PLAYER_CASH)
+_BONUS = int(Account.PLAYER_BONUS)
+_TIP = int(Account.TIP)
+
+# Keys of the overlay's maps.
+IdKey = tuple[int, int, int, str]  # player_no, integration_no, key_space, id
+WalletKey = tuple[int, int]  # player_no, currency_no
+RoundKey = tuple[int, int, str]  # player_no, game_no, round_id
+RequestKey = tuple[str, str]  # actor (key_id), request_id
+
+
+@dataclass(slots=True)
+class Head:
+    """Hold the head row of a lane: the end of its journal and its last time."""
+
+    lane: int
+    sequence: int
+    item_no: int
+    hash: str
+    time_us: int
+
+
+@dataclass(slots=True)
+class Change:
+    """Hold one journalled change that is no money: the audit row of the change.
+
+    ``before`` and ``after`` are canonical JSON objects without secrets or personal
+    data; ``before`` is empty for something new.
+    """
+
+    lane: int
+    item_no: int
+    actor: str
+    noun: str
+    noun_id: str
+    action: str
+    before: str
+    after: str
+    commit_time_us: int
+
+
+@dataclass(slots=True)
+class Request:
+    """Hold the answer of one mutation that is no wallet call, for its retries.
+
+    ``reply`` is canonical JSON without any secret.
+    """
+
+    lane: int
+    actor: str
+    request_id: str
+    fingerprint: str
+    reply: str
+    commit_time_us: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Book:
+    """Overlay of one batch over the database. Built by the storage, see above.
+
+    ``now_us`` is the one time of the batch. Rows to be written: ``transactions``,
+    ``entries``, ``changes`` and ``requests`` in order, and whatever the ``dirty``
+    maps hold, keyed by table and primary key.
+    """
+
+    head: Head
+    now_us: int
+    registry: Registry
+    next_no: int
+    gates: dict[str, Gate] = field(default_factory=dict)
+    profiles: dict[int, Profile] = field(default_factory=dict)
+    wallets: dict[WalletKey, Wallet] = field(default_factory=dict)
+    rounds: dict[RoundKey, Round] = field(default_factory=dict)
+    ids: dict[IdKey, Transaction] = field(default_factory=dict)
+    by_no: dict[int, Transaction] = field(default_factory=dict)
+    tokens: dict[str, SessionToken] = field(default_factory=dict)
+    sessions: dict[int, Session] = field(default_factory=dict)
+    launches: dict[str, LaunchToken] = field(default_factory=dict)
+    payments: dict[int, Payment] = field(default_factory=dict)
+    requests: dict[RequestKey, Request] = field(default_factory=dict)
+    transactions: list[Transaction] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    new_requests: list[Request] = field(default_factory=list)
+    dirty_wallets: dict[WalletKey, Wallet] = field(default_factory=dict)
+    dirty_rounds: dict[RoundKey, Round] = field(default_factory=dict)
+    dirty_rows: dict[tuple[type, object], object] = field(default_factory=dict)
+    registry_rows: list[object] = field(default_factory=list)
+
+    # Who calls, and about what.
+
+    def caller(self, key_id: str) -> ApiKey:
+        """Return the caller's key as of this batch, or raise KEY_INVALID."""
+        key = self.registry.keys.get(key_id)
+        if key is None or not key.is_valid(self.now_us):
+            raise CageError(Reason.KEY_INVALID)
+        return key
+
+    def player(self, key: ApiKey, player_id: str) -> Gate:
+        """Return the gate of a player that the key may see, or PLAYER_NOT_FOUND."""
+        gate = self.gates.get(player_id)
+        if gate is not None:
+            operator_no = self.registry.brands_by_no[gate.brand_no].operator_no
+            if key.operator_nos is None or operator_no in key.operator_nos:
+                return gate
+        raise CageError(Reason.PLAYER_NOT_FOUND, player_id=player_id)
+
+    def game(self, game_id: str) -> Game:
+        """Return a registered game, or raise GAME_NOT_FOUND."""
+        game = self.registry.games.get(game_id)
+        if game is None:
+            raise CageError(Reason.GAME_NOT_FOUND, game_id=game_id)
+        return game
+
+    def currency(self, currency_code: str) -> Currency:
+        """Return a registered currency, or raise CURRENCY_NOT_FOUND."""
+        currency = self.registry.currencies.get(currency_code)
+        if currency is None:
+            raise CageError(Reason.CURRENCY_NOT_FOUND, currency_code=currency_code)
+        return currency
+
+    # State.
+
+    def wallet(self, gate: Gate, currency_no: int) -> Wallet:
+        """Return a wallet, an empty one when the player never had it."""
+        wallet = self.wallets.get((gate.player_no, currency_no))
+        if wallet is None:
+            wallet = Wallet(gate.lane, gate.player_no, currency_no)
+            self.wallets[gate.player_no, currency_no] = wallet
+        return wallet
+
+    def round(self, key: RoundKey) -> Round | None:
+        """Return a round that some transaction opened, or None."""
+        return self.rounds.get(key)
+
+    def balance(self, wallet: Wallet) -> Balance:
+        """Show a wallet as of now."""
+        return Balance(
+            self.registry.currencies_by_no[wallet.currency_no],
+            wallet.cash,
+            wallet.bonus,
+            wallet.reserved,
+            wallet.version,
+            self.now_us,
+        )
+
+    def judge_currency(self, gate: Gate, wallet: Wallet) -> None:
+        """Let money pass in the account's currency or in one already held.
+
+        Raises CURRENCY_MISMATCH.
+        """
+        if wallet.currency_no != gate.currency_no and not wallet.version:
+            names = self.registry.currencies_by_no
+            raise CageError(
+                Reason.CURRENCY_MISMATCH,
+                expected=names[gate.currency_no].currency_code,
+                sent=names[wallet.currency_no].currency_code,
+            )
+
+    def judge_switches(self, key: ApiKey, gate: Gate, game: Game) -> None:
+        """Let a bet or a launch pass every kill switch, or raise GAME_UNAVAILABLE."""
+        registry = self.registry
+        brand = registry.brands_by_no[gate.brand_no]
+        by = ""
+        if not registry.operators_by_no[brand.operator_no].enabled:
+            by = "operator"
+        elif not brand.enabled:
+            by = "brand"
+        elif key.integration_no and (
+            not registry.integrations_by_no[key.integration_no].enabled
+        ):
+            by = "integration"
+        elif not registry.studios_by_no[game.studio_no].enabled:
+            by = "studio"
+        elif not game.enabled:
+            by = "game"
+        if by:
+            raise CageError(Reason.GAME_UNAVAILABLE, game_id=game.game_id, by=by)
+
+    def judge_status(self, gate: Gate) -> None:
+        """Let an ACTIVE player pass, or raise KYC_REQUIRED or PLAYER_BLOCKED."""
+        if gate.status == PlayerStatus.ACTIVE:
+            return
+        if gate.status == PlayerStatus.PENDING_VERIFICATION:
+            raise CageError(Reason.KYC_REQUIRED)
+        name = PlayerStatus(gate.status).name
+        raise CageError(Reason.PLAYER_BLOCKED, status=name)
+
+    # Effects.
+
+    def record(
+        self,
+        gate: Gate,
+        wallet: Wallet,
+        *,
+        integration_no: int,
+        key_space: int,
+        transaction_id: str,
+        kind: int,
+        state: int,
+        amount: int = 0,
+        cash: int = 0,
+        bonus: int = 0,
+        game_no: int = 0,
+        round_id: str = "",
+        round_: Round | None = None,
+        variant: int = 0,
+        flags: int = 0,
+        reference_no: int = 0,
+        unit_no: int = 0,
+        unit_size: int = 0,
+        extra: str | None = None,
+        house: int = Account.GAME,
+        tips: int = 0,
+    ) -> Transaction:
+        """Append one transaction, move its money and post its entries.
+
+        ``cash`` and ``bonus`` are signed from the player's view. ``house`` is the
+        account on the other side, whose number is the game's (0 without one);
+        ``tips`` is the part of the movement that is on TIP instead.
+        """
+        item_no = self.next_no
+        self.next_no = item_no + 1
+        wallet.item_count += 1
+        if cash or bonus:
+            self._post(wallet, item_no, cash, bonus)
+            self._post_house(wallet, item_no, cash + bonus - tips, int(house), game_no)
+            self._post_house(wallet, item_no, tips, _TIP, game_no)
+        if gate.is_test:
+            flags |= FLAG_TEST
+        row = Transaction(
+            wallet.lane, item_no, wallet.player_no, integration_no, int(key_space),
+            transaction_id, int(kind), int(state), int(variant), flags,
+            wallet.currency_no,
+            game_no, round_id, amount, cash, bonus, wallet.cash, wallet.bonus,
+            wallet.reserved, wallet.version, wallet.item_count, wallet.last_no,
+            wallet.anchor_no, round_.last_no if round_ is not None else 0,
+            reference_no, unit_no, unit_size, self.now_us, extra,
+        )  # fmt: skip
+        wallet.last_no = item_no
+        if wallet.item_count % ANCHOR_EVERY == 0:
+            wallet.anchor_no = item_no
+        self.dirty_wallets[wallet.player_no, wallet.currency_no] = wallet
+        if round_ is not None:
+            round_.last_no = item_no
+            round_.added.append(row)
+            self.dirty_rounds[round_.player_no, round_.game_no, round_.round_id] = (
+                round_
+            )
+        self.ids[wallet.player_no, integration_no, key_space, transaction_id] = row
+        self.by_no[item_no] = row
+        self.transactions.append(row)
+        return row
+
+    def _post(self, wallet: Wallet, item_no: int, cash: int, bonus: int) -> None:
+        """Move money in the wallet and write the player's lines."""
+        wallet.version += 1
+        wallet.cash += cash
+        wallet.bonus += bonus
+        lane, player_no = wallet.lane, wallet.player_no
+        currency_no, version = wallet.currency_no, wallet.version
+        if cash:
+            self.entries.append(
+                (lane, item_no, _CASH, player_no, currency_no, cash,
+                 wallet.cash, version)
+            )  # fmt: skip
+        if bonus:
+            self.entries.append(
+                (lane, item_no, _BONUS, player_no, currency_no, bonus,
+                 wallet.bonus, version)
+            )  # fmt: skip
+
+    def _post_house(
+        self, wallet: Wallet, item_no: int, amount: int, account: int, game_no: int
+    ) -> None:
+        """Write the line of the other side, which no row on the hot path sums up."""
+        if amount:
+            self.entries.append(
+                (wallet.lane, item_no, account, game_no, wallet.currency_no, -amount,
+                 None, None)
+            )  # fmt: skip
+
+    def open_round(self, gate: Gate, key: RoundKey, currency_no: int) -> Round:
+        """Open a round by its first transaction."""
+        round_ = Round(
+            gate.lane, *key, currency_no, open_time_us=self.now_us, history=[]
+        )
+        self.rounds[key] = round_
+        return round_
+
+    def change(
+        self,
+        actor: str,
+        noun: str,
+        noun_id: str,
+        action: str,
+        *,
+        before: str,
+        after: str,
+    ) -> Change:
+        """Append one journalled change that is no money."""
+        row = Change(
+            self.head.lane, self.next_no, actor, noun, noun_id, action, before, after,
+            self.now_us,
+        )  # fmt: skip
+        self.next_no += 1
+        self.changes.append(row)
+        return row
+
+    def touch(self, row: object, key: object) -> None:
+        """Write a row of the PAM (gate, session, payment ...) with this batch."""
+        self.dirty_rows[type(row), key] = row
+
+    def answer(self, request: Request) -> None:
+        """Keep the answer of a mutation for its retries."""
+        self.requests[request.actor, request.request_id] = request
+        self.new_requests.append(request)
+
+    def mark(self, wallet: Wallet, key: RoundKey) -> "Mark":
+        """Remember the state of one wallet and one round, to undo a Play."""
+        round_ = self.rounds.get(key)
+        return Mark(
+            next_no=self.next_no,
+            transaction_count=len(self.transactions),
+            entry_count=len(self.entries),
+            wallet=replace(wallet),
+            round_key=key,
+            round_=None if round_ is None else replace(round_, added=[*round_.added]),
+            round_dirty=key in self.dirty_rounds,
+            wallet_dirty=(wallet.player_no, wallet.currency_no) in self.dirty_wallets,
+        )
+
+    def undo(self, mark: "Mark") -> Wallet:
+        """Take back everything since a mark; return the wallet as it was."""
+        for row in self.transactions[mark.transaction_count :]:
+            del self.ids[
+                row.player_no, row.integration_no, row.key_space, row.transaction_id
+            ]
+            del self.by_no[row.item_no]
+        del self.transactions[mark.transaction_count :]
+        del self.entries[mark.entry_count :]
+        self.next_no = mark.next_no
+        wallet = mark.wallet
+        wallet_key = (wallet.player_no, wallet.currency_no)
+        self.wallets[wallet_key] = wallet
+        self.dirty_wallets.pop(wallet_key, None)
+        if mark.wallet_dirty:
+            self.dirty_wallets[wallet_key] = wallet
+        self.rounds.pop(mark.round_key, None)
+        self.dirty_rounds.pop(mark.round_key, None)
+        if mark.round_ is not None:
+            self.rounds[mark.round_key] = mark.round_
+            if mark.round_dirty:
+                self.dirty_rounds[mark.round_key] = mark.round_
+        return wallet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """Remember where a Play began."""
+
+    next_no: int
+    transaction_count: int
+    entry_count: int
+    wallet: Wallet
+    round_key: RoundKey
+    round_: Round | None
+    round_dirty: bool
+    wallet_dirty: bool
+
+
+def canonical(value: object) -> str:
+    """Write a value as the one JSON text that stands for it."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,375 @@
+"""Say what a batch has to read before it can be decided.
+
+The storage asks in passes under the lane's lock: first the gates of all players,
+then what each command names, then what the rows just read refer to (the chain of a
+round that is rolled back, the bet of a rollback). A pass that adds nothing ends
+it; two are the rule.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cage.core import admin, key, kyc
+from cage.core.book import Book, IdKey, RequestKey, RoundKey, WalletKey
+from cage.core.payment import (
+    AuthorizeDeposit,
+    CancelDeposit,
+    TransferDeposit,
+    payment_no_of,
+)
+from cage.core.player import Gate, GetPlayer, RegisterPlayer, SetPlayerStatus
+from cage.core.request import Command
+from cage.core.session import Authenticate, CreateLaunchToken, EndSession
+from cage.core.wallet import (
+    Award,
+    Bet,
+    CloseRound,
+    GetBalance,
+    KeySpace,
+    Play,
+    Rollback,
+    State,
+    Transaction,
+    Win,
+)
+
+Move = Bet | Win | Award
+
+
+@dataclass(slots=True)
+class Needs:
+    """Collect the keys that one pass wants; sets, because commands share rows.
+
+    ``commands`` is the whole batch, for a command that refers to another one.
+    """
+
+    commands: Sequence[object]
+    ids: set[IdKey] = field(default_factory=set)
+    wallets: set[WalletKey] = field(default_factory=set)
+    rounds: set[RoundKey] = field(default_factory=set)
+    chains: set[RoundKey] = field(default_factory=set)
+    numbers: set[int] = field(default_factory=set)
+    tokens: set[str] = field(default_factory=set)
+    launches: set[str] = field(default_factory=set)
+    sessions: set[int] = field(default_factory=set)
+    open_sessions: set[int] = field(default_factory=set)
+    payments: set[int] = field(default_factory=set)
+    profiles: set[int] = field(default_factory=set)
+    all_wallets: set[int] = field(default_factory=set)
+    requests: set[RequestKey] = field(default_factory=set)
+
+
+def first_needs(book: Book, commands: Sequence[object]) -> Needs:
+    """Collect what the commands name themselves."""
+    needs = Needs(commands)
+    for command in commands:
+        need = FIRST.get(type(command))
+        if need is not None:
+            need(book, needs, command)
+    return needs
+
+
+def more_needs(book: Book, commands: Sequence[object]) -> Needs | None:
+    """Collect what the rows read so far refer to; None when nothing is missing."""
+    needs = Needs(commands)
+    asked = False
+    for command in commands:
+        need = MORE.get(type(command))
+        if need is not None and need(book, needs, command):
+            asked = True
+    return needs if asked else None
+
+
+def _move(book: Book, needs: Needs, move: Move) -> tuple[Gate, int] | None:
+    """Need the id, the wallet and the round of a money call; return who it is of."""
+    gate = book.gates.get(move.player_id)
+    registry = book.registry
+    key = registry.keys.get(move.key_id)
+    if gate is None or key is None:
+        return None
+    player_no, integration_no = gate.player_no, key.integration_no
+    needs.ids.add((player_no, integration_no, KeySpace.MOVE, move.transaction_id))
+    currency = registry.currencies.get(move.currency_code)
+    if currency is not None:
+        needs.wallets.add((player_no, currency.currency_no))
+    game = registry.games.get(move.game_id)
+    if game is not None and move.round_id:
+        needs.rounds.add((player_no, game.game_no, move.round_id))
+    return gate, integration_no
+
+
+def _bet(book: Book, needs: Needs, bet: Bet) -> None:
+    _move(book, needs, bet)
+    if bet.session_digest:
+        needs.tokens.add(bet.session_digest)
+
+
+def _win(book: Book, needs: Needs, win: Win) -> None:
+    found = _move(book, needs, win)
+    if found is not None and win.bet_transaction_id:
+        gate, integration_no = found
+        needs.ids.add(
+            (gate.player_no, integration_no, KeySpace.MOVE, win.bet_transaction_id)
+        )
+
+
+def _play(book: Book, needs: Needs, play: Play) -> None:
+    for action in play.actions:
+        if isinstance(action, Bet):
+            _bet(book, needs, action)
+        else:
+            _win(book, needs, action)
+    if play.session_digest:
+        needs.tokens.add(play.session_digest)
+    _round(book, needs, play)
+
+
+def _round(book: Book, needs: Needs, command: Play | CloseRound) -> None:
+    gate = book.gates.get(command.player_id)
+    game = book.registry.games.get(command.game_id)
+    if gate is not None and game is not None:
+        needs.rounds.add((gate.player_no, game.game_no, command.round_id))
+
+
+def _rollback(book: Book, needs: Needs, rollback: Rollback) -> None:
+    gate = book.gates.get(rollback.player_id)
+    key = book.registry.keys.get(rollback.key_id)
+    if gate is None or key is None:
+        return
+    who = (gate.player_no, key.integration_no)
+    needs.ids.add((*who, KeySpace.REVERSE, rollback.transaction_id))
+    needs.ids.add((*who, KeySpace.MOVE, rollback.original_id))
+    needs.wallets.add((gate.player_no, gate.currency_no))
+
+
+def _get_balance(book: Book, needs: Needs, read: GetBalance) -> None:
+    gate = book.gates.get(read.player_id)
+    currency = book.registry.currencies.get(read.currency_code)
+    if gate is not None and currency is not None:
+        needs.wallets.add((gate.player_no, currency.currency_no))
+    if read.session_digest:
+        needs.tokens.add(read.session_digest)
+
+
+def _award(book: Book, needs: Needs, award: Award) -> None:
+    _move(book, needs, award)
+
+
+def _request(_: Book, needs: Needs, command: Command) -> None:
+    needs.requests.add((command.key_id, command.request_id))
+
+
+def _profile(
+    book: Book, needs: Needs, command: SetPlayerStatus | kyc.RecordVerification
+) -> None:
+    _request(book, needs, command)
+    gate = book.gates.get(command.player_id)
+    if gate is not None:
+        needs.profiles.add(gate.player_no)
+
+
+def _get_player(book: Book, needs: Needs, read: GetPlayer) -> None:
+    gate = book.gates.get(read.player_id)
+    if gate is not None:
+        needs.profiles.add(gate.player_no)
+        needs.all_wallets.add(gate.player_no)
+
+
+def _account(
+    book: Book,
+    needs: Needs,
+    command: CreateLaunchToken | AuthorizeDeposit | TransferDeposit,
+) -> None:
+    """Need the wallet in the currency that a command names."""
+    gate = book.gates.get(command.player_id)
+    currency = book.registry.currencies.get(command.currency_code)
+    if gate is not None and currency is not None:
+        needs.wallets.add((gate.player_no, currency.currency_no))
+
+
+def _entry(
+    book: Book, needs: Needs, command: CreateLaunchToken | AuthorizeDeposit
+) -> None:
+    _request(book, needs, command)
+    _account(book, needs, command)
+
+
+def _authenticate(book: Book, needs: Needs, command: Authenticate) -> None:
+    needs.launches.add(command.launch_digest)
+    gate = book.gates.get(command.player_id)
+    if gate is not None:
+        needs.profiles.add(gate.player_no)
+
+
+def _authenticate_more(book: Book, needs: Needs, command: Authenticate) -> bool:
+    gate = book.gates.get(command.player_id)
+    launch = book.launches.get(command.launch_digest)
+    if gate is None or launch is None or launch.player_no != gate.player_no:
+        return False
+    return _wallet(book, needs, (launch.player_no, launch.currency_no))
+
+
+def _end_session(book: Book, needs: Needs, command: EndSession) -> None:
+    _request(book, needs, command)
+    gate = book.gates.get(command.player_id)
+    if gate is not None:
+        needs.open_sessions.add(gate.player_no)
+
+
+def _transfer_deposit(book: Book, needs: Needs, command: TransferDeposit) -> None:
+    # The wallet follows from the currency that was sent, which has to be the
+    # payment's: so it is read also when this very batch authorizes the payment.
+    _account(book, needs, command)
+    _payment(book, needs, command)
+
+
+def _cancel_deposit(book: Book, needs: Needs, command: CancelDeposit) -> None:
+    _request(book, needs, command)
+    _payment(book, needs, command)
+
+
+def _payment(
+    book: Book, needs: Needs, command: TransferDeposit | CancelDeposit
+) -> None:
+    payment_no = payment_no_of(command.payment_id, book.head.lane)
+    if payment_no:
+        needs.payments.add(payment_no)
+
+
+def _chain(book: Book, needs: Needs, key: RoundKey) -> bool:
+    """Need the chain of a round that is stored; say whether it is missing."""
+    round_ = book.rounds.get(key)
+    if round_ is None or round_.history is not None:
+        return False
+    needs.chains.add(key)
+    return True
+
+
+def _win_more(book: Book, needs: Needs, win: Win) -> bool:
+    gate = book.gates.get(win.player_id)
+    game = book.registry.games.get(win.game_id)
+    if gate is None or game is None:
+        return False
+    key = (gate.player_no, game.game_no, win.round_id)
+    round_ = book.rounds.get(key)
+    if round_ is None or not round_.rolled_back_count:
+        return False
+    return _chain(book, needs, key)
+
+
+def _play_more(book: Book, needs: Needs, play: Play) -> bool:
+    wins = [action for action in play.actions if isinstance(action, Win)]
+    asked = [_win_more(book, needs, win) for win in wins[:1]]
+    asked.append(_close_more(book, needs, play))
+    return any(asked)
+
+
+def _close_more(book: Book, needs: Needs, close: Play | CloseRound) -> bool:
+    gate = book.gates.get(close.player_id)
+    game = book.registry.games.get(close.game_id)
+    if gate is None or game is None:
+        return False
+    round_ = book.rounds.get((gate.player_no, game.game_no, close.round_id))
+    if round_ is None:
+        return False
+    return _wallet(book, needs, (gate.player_no, round_.currency_no))
+
+
+def _wallet(book: Book, needs: Needs, key: WalletKey) -> bool:
+    if key in book.wallets:
+        return False
+    needs.wallets.add(key)
+    return True
+
+
+def _rollback_more(book: Book, needs: Needs, rollback: Rollback) -> bool:
+    gate = book.gates.get(rollback.player_id)
+    key = book.registry.keys.get(rollback.key_id)
+    if gate is None or key is None:
+        return False
+    who = (gate.player_no, key.integration_no)
+    earlier = book.ids.get((*who, KeySpace.REVERSE, rollback.transaction_id))
+    asked = False
+    if earlier is not None:
+        asked = _row_more(book, needs, earlier)
+    original = book.ids.get((*who, KeySpace.MOVE, rollback.original_id))
+    if original is not None:
+        return _row_more(book, needs, original) or asked
+    for command in needs.commands:
+        # The original may be a command of this very batch.
+        actions = command.actions if isinstance(command, Play) else (command,)
+        for move in actions:
+            if (
+                isinstance(move, Move)
+                and move.transaction_id == rollback.original_id
+                and move.player_id == rollback.player_id
+            ):
+                game = book.registry.games.get(move.game_id)
+                if game is not None:
+                    round_key = (gate.player_no, game.game_no, move.round_id)
+                    asked = _chain(book, needs, round_key) or asked
+    return asked
+
+
+def _row_more(book: Book, needs: Needs, row: Transaction) -> bool:
+    """Need the wallet, the round with its chain and the reference of a row."""
+    asked = _wallet(book, needs, (row.player_no, row.currency_no))
+    if row.state in (State.TOMBSTONE, State.ALIAS) or row.key_space == KeySpace.REVERSE:
+        reference = book.by_no.get(row.reference_no)
+        if reference is None:
+            needs.numbers.add(row.reference_no)
+            return True
+        # An alias stands for a rollback, which has an original of its own.
+        return _reference_more(book, needs, reference) or asked
+    if row.state != State.POSTED or not row.round_id:
+        return asked
+    round_key = (row.player_no, row.game_no, row.round_id)
+    if round_key not in book.rounds:
+        needs.chains.add(round_key)
+        return True
+    return _chain(book, needs, round_key) or asked
+
+
+def _reference_more(book: Book, needs: Needs, reference: Transaction) -> bool:
+    asked = _wallet(book, needs, (reference.player_no, reference.currency_no))
+    is_reversal = reference.key_space == KeySpace.REVERSE
+    if is_reversal and reference.reference_no not in book.by_no:
+        needs.numbers.add(reference.reference_no)
+        return True
+    return asked
+
+
+# The last argument of each is the command of the key's own type.
+First = Callable[[Book, Needs, Any], None]
+More = Callable[[Book, Needs, Any], bool]
+
+FIRST: dict[type, First] = {
+    Bet: _bet,
+    Win: _win,
+    Play: _play,
+    Rollback: _rollback,
+    CloseRound: _round,
+    Award: _award,
+    GetBalance: _get_balance,
+    RegisterPlayer: _request,
+    SetPlayerStatus: _profile,
+    kyc.RecordVerification: _profile,
+    GetPlayer: _get_player,
+    CreateLaunchToken: _entry,
+    Authenticate: _authenticate,
+    EndSession: _end_session,
+    AuthorizeDeposit: _entry,
+    TransferDeposit: _transfer_deposit,
+    CancelDeposit: _cancel_deposit,
+    **dict.fromkeys((*admin.CREATED, *admin.UPDATED), _request),
+    key.CreateApiKey: _request,
+    key.RevokeApiKey: _request,
+}
+MORE: dict[type, More] = {
+    Win: _win_more,
+    Play: _play_more,
+    Rollback: _rollback_more,
+    CloseRound: _close_more,
+    Authenticate: _authenticate_more,
+}

@@ -1,0 +1,237 @@
+"""Decide a rollback: find the original, see what became of it, reverse its unit.
+
+Nothing about the player stands in the way. Guards in order: key, player; the id;
+the kind of the original; what became of it; the range of the balance. An unknown
+original leaves a tombstone under its id.
+"""
+
+from cage.core.bet import close_round
+from cage.core.book import Book, canonical
+from cage.core.errors import CageError, Reason
+from cage.core.money import INT64_MAX, INT64_MIN
+from cage.core.player import Gate
+from cage.core.registry import ApiKey
+from cage.core.round import Round, RoundState
+from cage.core.wallet import (
+    FLAG_ROUND_CLOSED,
+    BetKind,
+    KeySpace,
+    Kind,
+    Receipt,
+    Rollback,
+    State,
+    Transaction,
+    Wallet,
+)
+
+
+def decide_rollback(book: Book, rollback: Rollback) -> Receipt:
+    """Reverse a transaction; raise what ``RollbackRequest`` documents."""
+    key = book.caller(rollback.key_id)
+    gate = book.player(key, rollback.player_id)
+    player_no, integration_no = gate.player_no, key.integration_no
+    original = book.ids.get(
+        (player_no, integration_no, KeySpace.MOVE, rollback.original_id)
+    )
+    earlier = book.ids.get(
+        (player_no, integration_no, KeySpace.REVERSE, rollback.transaction_id)
+    )
+    if earlier is not None:
+        return _replay(book, gate, earlier, original, rollback)
+    if rollback.original_kind == Kind.ROLLBACK:
+        raise CageError(Reason.ROLLBACK_NOT_ALLOWED)
+    if original is None:
+        return _leave_tombstone(book, key, gate, rollback)
+    if original.state == State.TOMBSTONE:
+        tombstone = book.by_no[original.reference_no]
+        return _alias(book, key, gate, rollback, stands_for=tombstone)
+    if rollback.original_kind not in (Kind.UNSPECIFIED, original.kind):
+        raise CageError(Reason.REFERENCE_MISMATCH, field="kind")
+    if original.state == State.REFUSED:
+        return _alias(book, key, gate, rollback, stands_for=original)
+    round_ = book.round((player_no, original.game_no, original.round_id))
+    unit = _unit(round_, original)
+    if round_ is None or not any(row.kind == Kind.BET for row in unit):
+        raise CageError(Reason.ROLLBACK_NOT_ALLOWED)
+    first = round_.rollback_of(original)
+    if first is not None:
+        return _alias(book, key, gate, rollback, stands_for=first)
+    if any(row.kind == Kind.BET and round_.settles(row) for row in unit):
+        raise CageError(Reason.ALREADY_SETTLED)
+    row = _reverse(book, key, gate, rollback, original, round_, unit)
+    wallet = book.wallet(gate, row.currency_no)
+    return Receipt(row, book.balance(wallet), False)
+
+
+def _unit(round_: Round | None, original: Transaction) -> list[Transaction]:
+    """Return what is reversed together: the whole Play, or the original alone."""
+    if not original.unit_no or round_ is None:
+        return [original]
+    return [
+        row
+        for row in round_.chain()
+        if row.unit_no == original.unit_no and row.kind != Kind.ROLLBACK
+    ]
+
+
+def _reverse(
+    book: Book,
+    key: ApiKey,
+    gate: Gate,
+    rollback: Rollback,
+    original: Transaction,
+    round_: Round,
+    unit: list[Transaction],
+) -> Transaction:
+    """Give every part of a unit back to where it came from.
+
+    A Play's wins are taken back even when the player has spent them: the caller
+    says that the play did not happen, so cash may turn negative. Raises
+    BALANCE_OUT_OF_RANGE.
+    """
+    wallet = book.wallet(gate, original.currency_no)
+    cash = -sum(row.cash for row in unit)
+    bonus = -sum(row.bonus for row in unit)
+    tips = -sum(row.cash + row.bonus for row in unit if _is_tip(row))
+    _judge_range(wallet, cash, bonus)
+    row = book.record(
+        gate,
+        wallet,
+        integration_no=key.integration_no,
+        key_space=KeySpace.REVERSE,
+        transaction_id=rollback.transaction_id,
+        kind=Kind.ROLLBACK,
+        state=State.POSTED,
+        amount=original.amount,
+        cash=cash,
+        bonus=bonus,
+        game_no=original.game_no,
+        round_id=original.round_id,
+        round_=round_,
+        flags=FLAG_ROUND_CLOSED if rollback.round_closed else 0,
+        reference_no=original.item_no,
+        unit_no=original.unit_no,
+        unit_size=original.unit_size,
+        extra=canonical(rollback.extra) if rollback.extra else None,
+        tips=tips,
+    )
+    take_back(round_, unit, book.now_us)
+    if rollback.round_closed:
+        close_round(round_, book.now_us)
+    return row
+
+
+def _is_tip(row: Transaction) -> bool:
+    return row.kind == Kind.BET and row.variant == BetKind.TIP
+
+
+def take_back(round_: Round, unit: list[Transaction], now_us: int) -> None:
+    """Take a unit out of the totals of its round."""
+    for row in unit:
+        round_.rolled_back_count += 1
+        if row.kind == Kind.WIN:
+            round_.win_amount -= row.amount
+        elif not _is_tip(row):
+            round_.standing_count -= 1
+            round_.bet_cash += row.cash
+            round_.bet_bonus += row.bonus
+    if round_.state == RoundState.CANCELLED and not round_.close_time_us:
+        round_.close_time_us = now_us
+
+
+def _judge_range(wallet: Wallet, cash: int, bonus: int) -> None:
+    """Keep the balances inside 64 bits, or raise BALANCE_OUT_OF_RANGE."""
+    after = wallet.cash + cash
+    total = after + wallet.bonus + bonus
+    if max(after, total) > INT64_MAX or min(after, total) < INT64_MIN:
+        raise CageError(Reason.BALANCE_OUT_OF_RANGE)
+
+
+def _leave_tombstone(
+    book: Book, key: ApiKey, gate: Gate, rollback: Rollback
+) -> Receipt:
+    """Store a rollback of an unknown id, and take the id so that it never debits."""
+    wallet = book.wallet(gate, gate.currency_no)
+    row = book.record(
+        gate,
+        wallet,
+        integration_no=key.integration_no,
+        key_space=KeySpace.REVERSE,
+        transaction_id=rollback.transaction_id,
+        kind=Kind.ROLLBACK,
+        state=State.TOMBSTONE,
+        extra=canonical(rollback.extra) if rollback.extra else None,
+        reference_no=book.next_no + 1,
+    )
+    book.record(
+        gate,
+        wallet,
+        integration_no=key.integration_no,
+        key_space=KeySpace.MOVE,
+        transaction_id=rollback.original_id,
+        kind=rollback.original_kind,
+        state=State.TOMBSTONE,
+        reference_no=row.item_no,
+    )
+    return Receipt(row, book.balance(wallet), False, tombstone=True)
+
+
+def _alias(
+    book: Book, key: ApiKey, gate: Gate, rollback: Rollback, *, stands_for: Transaction
+) -> Receipt:
+    """Store a rollback that moves nothing and answers as what it stands for."""
+    wallet = book.wallet(gate, stands_for.currency_no)
+    row = book.record(
+        gate,
+        wallet,
+        integration_no=key.integration_no,
+        key_space=KeySpace.REVERSE,
+        transaction_id=rollback.transaction_id,
+        kind=Kind.ROLLBACK,
+        state=State.ALIAS,
+        amount=stands_for.amount,
+        game_no=stands_for.game_no,
+        round_id=stands_for.round_id,
+        reference_no=stands_for.item_no,
+        extra=canonical(rollback.extra) if rollback.extra else None,
+    )
+    return _answer(book, wallet, row, stands_for)
+
+
+def _answer(
+    book: Book, wallet: Wallet, row: Transaction, stands_for: Transaction
+) -> Receipt:
+    """Answer as the first rollback; as oneself where the original was refused."""
+    is_rollback = stands_for.kind == Kind.ROLLBACK
+    return Receipt(
+        stands_for if is_rollback else row,
+        book.balance(wallet),
+        is_rollback,
+        tombstone=is_rollback and stands_for.state == State.TOMBSTONE,
+    )
+
+
+def _replay(
+    book: Book,
+    gate: Gate,
+    earlier: Transaction,
+    original: Transaction | None,
+    rollback: Rollback,
+) -> Receipt:
+    """Answer a rollback whose id is known, or name the original that differs."""
+    reference = earlier
+    while reference.kind == Kind.ROLLBACK:
+        reference = book.by_no[reference.reference_no]
+    if original is None or original.item_no != reference.item_no:
+        raise CageError(
+            Reason.TRANSACTION_MISMATCH,
+            transaction_id=rollback.transaction_id,
+            field="original",
+        )
+    wallet = book.wallet(gate, earlier.currency_no)
+    receipt = Receipt(earlier, book.balance(wallet), True)
+    if earlier.state == State.ALIAS:
+        receipt = _answer(book, wallet, earlier, book.by_no[earlier.reference_no])
+        receipt.replayed = True
+    receipt.tombstone = receipt.transaction.state == State.TOMBSTONE
+    return receipt

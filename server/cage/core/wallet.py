@@ -1,0 +1,305 @@
+"""Name the values of the wallet: commands, ledger rows, balances and receipts.
+
+Commands arrive with amounts and scales as they were sent; the fold converts them
+exactly. The classes of the hot path are slotted and not frozen, because a frozen
+dataclass costs twice as much to build; nobody changes one after the fold.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from cage.core.registry import Currency
+
+
+class Kind(IntEnum):
+    """What a transaction does; numbers as in ``cage.wallet.v1.TransactionKind``."""
+
+    UNSPECIFIED = 0
+    BET = 1
+    WIN = 2
+    ROLLBACK = 3
+    AWARD = 4
+    CLOSE_ROUND = 5
+    DEPOSIT = 6
+
+
+class State(IntEnum):
+    """What became of a transaction; as in ``cage.wallet.v1.TransactionState``."""
+
+    POSTED = 1
+    REFUSED = 2
+    TOMBSTONE = 3
+    ALIAS = 4
+
+
+class BetKind(IntEnum):
+    """What a bet is for; as in ``cage.wallet.v1.BetKind``."""
+
+    STAKE = 1
+    TIP = 2
+
+
+class KeySpace(IntEnum):
+    """Which ids share one name space (DESIGN section 3, Idempotency).
+
+    CLOSE and PAYMENT hold the closes of rounds and the deposits, which have no
+    transaction id of the caller's: a round and a payment are their own keys.
+    """
+
+    MOVE = 1
+    REVERSE = 2
+    CLOSE = 3
+    PAYMENT = 4
+
+
+class Account(IntEnum):
+    """Which account an entry line is on; PLAYER_* lines carry a running balance."""
+
+    PLAYER_CASH = 1
+    PLAYER_BONUS = 2
+    GAME = 10
+    AWARD = 11
+    TIP = 12
+    CASHIER = 20
+
+
+FLAG_ROUND_CLOSED = 1
+FLAG_TEST = 2
+FLAG_INFORMATIONAL = 4
+
+
+@dataclass(slots=True, kw_only=True)
+class Bet:
+    """Debit a stake or a tip. ``scale`` is -1 when none was sent."""
+
+    key_id: str
+    player_id: str
+    game_id: str
+    round_id: str
+    transaction_id: str
+    currency_code: str
+    amount: int
+    scale: int
+    session_digest: str = ""
+    round_closed: bool = False
+    kind: BetKind = BetKind.STAKE
+    campaign_id: str = ""
+    extra: dict[str, object] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class JackpotWin:
+    """Say which part of a win a jackpot pays."""
+
+    jackpot_id: str
+    currency_code: str
+    amount: int
+    scale: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Win:
+    """Credit the outcome of a bet, or of a round when no bet is named."""
+
+    key_id: str
+    player_id: str
+    game_id: str
+    round_id: str
+    transaction_id: str
+    currency_code: str
+    amount: int
+    scale: int
+    bet_transaction_id: str = ""
+    round_closed: bool = False
+    jackpot_wins: tuple[JackpotWin, ...] = ()
+    extra: dict[str, object] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Play:
+    """Apply bets and wins of one round in order, all or nothing, as one unit.
+
+    Every action carries the same key, player, game and round as the play.
+    """
+
+    key_id: str
+    player_id: str
+    game_id: str
+    round_id: str
+    actions: tuple[Bet | Win, ...]
+    session_digest: str = ""
+    round_closed: bool = False
+    extra: dict[str, object] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Rollback:
+    """Reverse an earlier transaction; everything else comes from the original."""
+
+    key_id: str
+    player_id: str
+    transaction_id: str
+    original_id: str
+    original_kind: Kind = Kind.UNSPECIFIED
+    round_closed: bool = False
+    extra: dict[str, object] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class CloseRound:
+    """Close a round, so that it takes no more bets and its bets are settled."""
+
+    key_id: str
+    player_id: str
+    game_id: str
+    round_id: str
+    extra: dict[str, object] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Award:
+    """Credit a payment that needs no bet. ``kind`` as in ``AwardKind``."""
+
+    key_id: str
+    player_id: str
+    game_id: str
+    round_id: str
+    transaction_id: str
+    currency_code: str
+    amount: int
+    scale: int
+    kind: int
+    campaign_id: str = ""
+    informational: bool = False
+    round_closed: bool = False
+    extra: dict[str, object] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class GetBalance:
+    """Read a balance, in order with the moves of its player."""
+
+    key_id: str
+    player_id: str
+    game_id: str
+    currency_code: str
+    session_digest: str = ""
+
+
+@dataclass(slots=True)
+class Transaction:
+    """Hold one row of the books: what the caller did, its split, the balances after.
+
+    Field order is column order. ``item_no`` is the row's place in the journal of
+    its lane. ``wallet_sequence``, ``previous_no`` and ``anchor_no`` chain the rows
+    of one wallet, ``round_previous_no`` those of one round. ``reference_no`` is
+    the bet of a win, the original of a rollback, or what an alias stands for.
+    ``unit_no`` and ``unit_size`` bind the actions of one Play. 0 means none.
+    """
+
+    lane: int
+    item_no: int
+    player_no: int
+    integration_no: int
+    key_space: int
+    transaction_id: str
+    kind: int
+    state: int
+    variant: int
+    flags: int
+    currency_no: int
+    game_no: int
+    round_id: str
+    amount: int
+    cash: int
+    bonus: int
+    cash_after: int
+    bonus_after: int
+    reserved_after: int
+    version: int
+    wallet_sequence: int
+    previous_no: int
+    anchor_no: int
+    round_previous_no: int
+    reference_no: int
+    unit_no: int
+    unit_size: int
+    commit_time_us: int
+    extra: str | None
+
+
+# One line of double entry: lane, item_no, account, account_no, currency_no, amount
+# (signed, sums to zero per item), balance_after and version (players only). An item
+# has at most one line per account.
+Entry = tuple[int, int, int, int, int, int, int | None, int | None]
+
+
+@dataclass(slots=True)
+class Wallet:
+    """Hold what one player has in one currency, in units of 10^-scale.
+
+    ``item_count``, ``last_no`` and ``anchor_no`` are the head of the chain of the
+    wallet's transactions.
+    """
+
+    lane: int
+    player_no: int
+    currency_no: int
+    cash: int = 0
+    bonus: int = 0
+    held: int = 0
+    reserved: int = 0
+    version: int = 0
+    item_count: int = 0
+    last_no: int = 0
+    anchor_no: int = 0
+
+
+# Every ANCHOR_EVERYth transaction of a wallet is an anchor: a reader hops along
+# anchors to any place of a long chain, and no index by player is ever written.
+ANCHOR_EVERY = 256
+
+
+@dataclass(slots=True)
+class Balance:
+    """Show a wallet at one instant, in units of 10^-scale of its currency."""
+
+    currency: Currency
+    cash: int
+    bonus: int
+    reserved: int
+    version: int
+    read_time_us: int
+
+    @property
+    def playable(self) -> int:
+        """Return what a bet could use now: never below zero."""
+        return max(self.cash, 0) + max(self.bonus, 0)
+
+
+@dataclass(slots=True)
+class Receipt:
+    """Answer one money movement.
+
+    ``transaction`` is the row that answers: the first one on a replay. ``current``
+    is the balance now. The balance before follows from the row.
+    """
+
+    transaction: Transaction
+    current: Balance
+    replayed: bool
+    tombstone: bool = False
+
+    @property
+    def moved(self) -> bool:
+        """Say whether the transaction posted money."""
+        return self.transaction.cash != 0 or self.transaction.bonus != 0
+
+
+@dataclass(slots=True)
+class PlayReceipt:
+    """Answer a Play: one receipt per action, and the balance now."""
+
+    receipts: list[Receipt]
+    current: Balance | None
+    replayed: bool

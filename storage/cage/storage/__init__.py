@@ -1,0 +1,14 @@
+"""Keep the books on disk: one schema, one writer per lane, a read pool beside it."""
+
+from cage.storage.errors import DatabaseLockedError, SchemaError
+from cage.storage.sqlite import SqliteStore, open_sqlite
+from cage.storage.verify import Finding, verify
+
+__all__ = [
+    "DatabaseLockedError",
+    "Finding",
+    "SchemaError",
+    "SqliteStore",
+    "open_sqlite",
+    "verify",
+]

@@ -1,0 +1,27 @@
+"""Name what can be wrong with a database file."""
+
+
+class DatabaseLockedError(Exception):
+    """Refuse to open a database that another process holds."""
+
+    def __init__(self, path: str, holder: str) -> None:
+        super().__init__(f"{path} is held by {holder or 'another process'}")
+        self.path = path
+        self.holder = holder
+
+
+class SchemaError(Exception):
+    """Refuse a database whose schema this version does not know."""
+
+    def __init__(self, path: str, found: int, known: int) -> None:
+        super().__init__(f"{path} has schema version {found}, this is {known}")
+        self.found = found
+        self.known = known
+
+
+class DurabilityError(Exception):
+    """Refuse a database that does not promise what was asked of it."""
+
+    def __init__(self, pragma: str, wanted: object, found: object) -> None:
+        super().__init__(f"PRAGMA {pragma} is {found!r}, not {wanted!r}")
+        self.pragma = pragma

@@ -1,0 +1,339 @@
+"""Open an embedded database and run its one writer.
+
+SQLite has one lane and one writing connection, on a thread of its own. That
+connection also checkpoints (releases before 3.51.3 can corrupt a WAL that several
+connections checkpoint), when nothing waits or when the WAL has grown. Readers are
+``query_only``.
+"""
+
+import asyncio
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from cage.app.lane import Lane, Pending, resolve
+from cage.app.ports import BatchStats
+from cage.core.book import Book
+from cage.core.decide import decide
+from cage.core.errors import CageError, Reason
+from cage.core.journal import GENESIS_HASH
+from cage.core.registry import Registry
+from cage.storage import schema
+from cage.storage.batch import has_effects, open_book, read_head, write_book
+from cage.storage.errors import DurabilityError, SchemaError
+from cage.storage.lock import FileLock
+from cage.storage.reads import SqliteReads
+from cage.storage.registry import read_registry
+from cage.storage.statements import DIALECT
+
+WAL_BYTES_MAX = 64 << 20
+# Below this a WAL is left alone until it grows: an idle server must not spin.
+WAL_BYTES_IDLE = 1 << 20
+IDLE_S = 0.2
+STATEMENTS_CACHED = 512
+
+_log = structlog.get_logger("cage.storage")
+
+
+def now_us() -> int:
+    """Return the wall clock in microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
+def connect_writer(path: Path) -> sqlite3.Connection:
+    """Open the writing connection and read back what durability rests on."""
+    connection = sqlite3.connect(
+        path,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=STATEMENTS_CACHED,
+    )
+    for pragma, value, wanted in (
+        ("journal_mode", "WAL", "wal"),
+        ("synchronous", "FULL", 2),
+        ("wal_autocheckpoint", "0", 0),
+        ("journal_size_limit", "0", 0),
+        ("cache_size", "-262144", -262144),
+        ("temp_store", "MEMORY", 2),
+        ("foreign_keys", "ON", 1),
+        ("busy_timeout", "5000", 5000),
+    ):
+        connection.execute(f"PRAGMA {pragma}={value}").fetchall()
+        found = connection.execute(f"PRAGMA {pragma}").fetchone()[0]
+        if found != wanted:
+            raise DurabilityError(pragma, wanted, found)
+    return connection
+
+
+def create_schema(connection: sqlite3.Connection, path: Path, time_us: int) -> None:
+    """Create every table of a new database, or check the version of an old one."""
+    cursor = connection.cursor()
+    cursor.execute("BEGIN IMMEDIATE")
+    known = "SELECT count(*) FROM sqlite_master WHERE name = 'deployment'"
+    if not cursor.execute(known).fetchone()[0]:
+        for table in schema.metadata.sorted_tables:
+            cursor.execute(str(CreateTable(table).compile(dialect=DIALECT)))
+            for index in sorted(table.indexes, key=lambda index: str(index.name)):
+                cursor.execute(str(CreateIndex(index).compile(dialect=DIALECT)))
+        cursor.execute(
+            "INSERT INTO deployment VALUES (1, ?, 1, 0, ?)",
+            (schema.SCHEMA_VERSION, time_us),
+        )
+        cursor.execute("INSERT INTO lanes VALUES (0, 0, 0, ?, 0)", (GENESIS_HASH,))
+    cursor.execute("COMMIT")
+    found = cursor.execute("SELECT schema_version FROM deployment").fetchone()[0]
+    if found != schema.SCHEMA_VERSION:
+        raise SchemaError(str(path), found, schema.SCHEMA_VERSION)
+
+
+@dataclass(slots=True)
+class Applied:
+    """Hold what a batch came to: an answer or a CageError for each command."""
+
+    outcomes: list[object] = field(default_factory=list)
+    run_s: float = 0.0
+    commit_s: float = 0.0
+    is_rerun: bool = False
+
+
+def _outcome(book: Book, command: object) -> object:
+    try:
+        return decide(book, command)
+    except CageError as refusal:
+        return refusal
+
+
+class SqliteWriter:
+    """Commit the commands of the one lane in batches, on a thread of its own."""
+
+    lanes = 1
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        *,
+        capacity: int,
+        clock_us: Callable[[], int],
+        observe: Callable[[BatchStats], None] | None,
+    ) -> None:
+        self._connection = connection
+        self._cursor = connection.cursor()
+        self._wal = path.with_name(path.name + "-wal")
+        self._clock_us = clock_us
+        self._observe = observe
+        self._wakes: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        lane = Lane(
+            0,
+            capacity=capacity,
+            clock=time.monotonic,
+            wake=lambda: self._wakes.put(True),
+        )
+        self._lane = lane
+        self._lanes = [lane]
+        self._wal_mark = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        version = self._cursor.execute("SELECT registry_version FROM deployment")
+        self.registry: Registry = read_registry(
+            connection.cursor(), version.fetchone()[0]
+        )
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start the writer's thread; answers arrive on the loop."""
+        self._loop = loop
+        self._thread = threading.Thread(target=self._run, name="lane-0", daemon=True)
+        self._thread.start()
+
+    def submit(
+        self, lane: int, command: object, *, is_bet: bool, timeout_s: float | None
+    ) -> "asyncio.Future[object]":
+        """Queue a command; see ``Lane.submit``."""
+        loop = self._loop
+        if loop is None:
+            raise CageError(Reason.SHUTTING_DOWN)
+        return self._lanes[lane].submit(
+            loop, command, is_bet=is_bet, timeout_s=timeout_s
+        )
+
+    def queue_depth(self) -> int:
+        """Return how many commands wait."""
+        return len(self._lane)
+
+    async def drain(self) -> None:
+        """Refuse new commands, commit what waits, and end the thread."""
+        self._lane.is_open = False
+        if self._thread is not None:
+            self._wakes.put(False)
+            await asyncio.to_thread(self._thread.join)
+            self._thread = None
+
+    def _run(self) -> None:
+        """Take what waits, commit it, answer; checkpoint when nothing waits."""
+        is_open = True
+        while True:
+            batch, late = self._lane.take()
+            if batch or late:
+                self._serve(batch, late)
+                self._checkpoint(WAL_BYTES_MAX)
+            elif not is_open:
+                return
+            else:
+                try:
+                    is_open = self._wakes.get(timeout=IDLE_S)
+                except queue.Empty:
+                    self._checkpoint(WAL_BYTES_IDLE)
+                    is_open = self._wakes.get()
+
+    def _serve(self, batch: list[Pending], late: list[Pending]) -> None:
+        """Commit one batch and send its answers to the loop."""
+        started = time.monotonic()
+        pairs: list[tuple[Pending, object]] = [
+            (pending, CageError(Reason.DEADLINE_TOO_SHORT)) for pending in late
+        ]
+        stats = None
+        if batch:
+            commands = [pending.command for pending in batch]
+            applied = self.apply(commands)
+            pairs.extend(zip(batch, applied.outcomes, strict=True))
+            stats = BatchStats(
+                lane=0,
+                size=len(batch),
+                queue_depth=len(self._lane),
+                wait_s=started - min(pending.enqueue_time for pending in batch),
+                run_s=applied.run_s,
+                commit_s=applied.commit_s,
+                is_rerun=applied.is_rerun,
+            )
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._answer, pairs, stats)
+
+    def _answer(
+        self, pairs: list[tuple[Pending, object]], stats: BatchStats | None
+    ) -> None:
+        resolve(pairs)
+        if stats is not None and self._observe is not None:
+            self._observe(stats)
+
+    def apply(self, commands: Sequence[object]) -> "Applied":
+        """Commit a batch; when it fails, one command at a time, in order.
+
+        The one that fails alone answers INTERNAL, and nothing of it stays. Runs on
+        the writer's thread, or on the caller's while that is not started.
+        """
+        try:
+            return self._commit(commands)
+        except Exception:  # noqa: BLE001 - whatever one does, the others must go on
+            _log.exception("batch failed, running it one by one", size=len(commands))
+        total = Applied(is_rerun=True)
+        for command in commands:
+            try:
+                alone = self._commit([command])
+                total.outcomes.extend(alone.outcomes)
+                total.run_s += alone.run_s
+                total.commit_s += alone.commit_s
+            except Exception:  # noqa: BLE001 - this command alone is refused
+                _log.exception("command failed", command=type(command).__name__)
+                total.outcomes.append(CageError(Reason.INTERNAL))
+        return total
+
+    def _commit(self, commands: Sequence[object]) -> "Applied":
+        """Run one transaction: read, decide in order, write, COMMIT."""
+        cursor = self._cursor
+        started = time.perf_counter()
+        cursor.execute("BEGIN IMMEDIATE")
+        try:
+            head, version = read_head(cursor, 0)
+            if version != self.registry.version:
+                self.registry = read_registry(cursor, version)
+            book = open_book(cursor, head, self.registry, self._clock_us(), commands)
+            outcomes = [_outcome(book, command) for command in commands]
+            written = has_effects(book)
+            if written:
+                write_book(cursor, book)
+            ready = time.perf_counter()
+            cursor.execute("COMMIT" if written else "ROLLBACK")
+        except BaseException:
+            if self._connection.in_transaction:
+                cursor.execute("ROLLBACK")
+            raise
+        # Only now: nobody may see a registry that was not committed.
+        self.registry = book.registry
+        return Applied(outcomes, ready - started, time.perf_counter() - ready)
+
+    def _checkpoint(self, threshold: int) -> None:
+        """Move the WAL into the database once it is larger than a threshold.
+
+        A reader may keep part of it; the next try waits until it has grown again.
+        """
+        try:
+            size = self._wal.stat().st_size
+        except FileNotFoundError:
+            return
+        if size < self._wal_mark:
+            self._wal_mark = 0
+        if size - self._wal_mark < threshold:
+            return
+        self._cursor.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        self._wal_mark = size
+
+    def close(self) -> None:
+        """Move the whole WAL into the database and close the connection."""
+        self._cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self._connection.close()
+
+
+class SqliteStore:
+    """Own everything about one open database: lock, writer, readers."""
+
+    def __init__(
+        self, path: Path, lock: FileLock, writer: SqliteWriter, reads: SqliteReads
+    ) -> None:
+        self.path = path
+        self._lock = lock
+        self.writer = writer
+        self.reads = reads
+
+    async def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start the writer."""
+        self.writer.start(loop)
+
+    async def drain(self) -> None:
+        """Commit what waits, close readers and writer, give the file up."""
+        await self.writer.drain()
+        await self.reads.close()
+        await asyncio.to_thread(self.writer.close)
+        self._lock.release()
+
+
+def open_sqlite(
+    path: str | Path,
+    *,
+    capacity: int = 4096,
+    clock_us: Callable[[], int] = now_us,
+    observe: Callable[[BatchStats], None] | None = None,
+) -> SqliteStore:
+    """Open, and when new create, a database file for this process alone.
+
+    ``capacity`` bounds what waits for the writer. Raises DatabaseLockedError,
+    SchemaError or DurabilityError.
+    """
+    file = Path(path)
+    lock = FileLock(file)
+    try:
+        connection = connect_writer(file)
+        create_schema(connection, file, clock_us())
+        writer = SqliteWriter(
+            connection, file, capacity=capacity, clock_us=clock_us, observe=observe
+        )
+    except BaseException:
+        lock.release()
+        raise
+    return SqliteStore(file, lock, writer, SqliteReads(file))

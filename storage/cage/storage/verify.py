@@ -1,0 +1,347 @@
+"""Recompute the books from their rows and name the first thing that differs.
+
+One pass over the journal of each lane, batch by batch in order, with every balance,
+chain and total kept in memory; then the stored balances, rounds and players are
+held against what was recomputed. The database is opened read-only, so a running
+server is not disturbed.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+from sqlalchemy import Table, bindparam, select
+
+from cage.core.bet import close_round
+from cage.core.book import Change
+from cage.core.journal import GENESIS_HASH, batch_hash
+from cage.core.rollback import take_back
+from cage.core.round import Round
+from cage.core.wallet import (
+    ANCHOR_EVERY,
+    FLAG_INFORMATIONAL,
+    FLAG_ROUND_CLOSED,
+    Account,
+    BetKind,
+    Kind,
+    State,
+    Transaction,
+    Wallet,
+)
+from cage.storage import schema
+from cage.storage.statements import compile_text, row_getter
+
+PLAYER_ACCOUNTS = {Account.PLAYER_CASH: "cash", Account.PLAYER_BONUS: "bonus"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Name one thing that is wrong: what kind, where, and how it differs."""
+
+    name: str
+    place: str
+    expected: object
+    found: object
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name} at {self.place}: expected {self.expected}, found {self.found}"
+        )
+
+
+class _BrokenError(Exception):
+    """Carry the first finding out of the pass."""
+
+    def __init__(self, name: str, place: str, expected: object, found: object) -> None:
+        super().__init__(name)
+        self.finding = Finding(name=name, place=place, expected=expected, found=found)
+
+
+def _expect(name: str, place: str, expected: object, found: object) -> None:
+    if expected != found:
+        raise _BrokenError(name, place, expected, found)
+
+
+def _range_text(table: Table) -> str:
+    """Return the text that reads a batch's rows of one table in key order."""
+    return compile_text(
+        select(*table.columns)
+        .where(
+            table.c.lane == bindparam("lane"),
+            table.c.item_no >= bindparam("first_no"),
+            table.c.item_no <= bindparam("last_no"),
+        )
+        .order_by(*table.primary_key.columns)
+    )
+
+
+_TRANSACTIONS = _range_text(schema.transactions)
+_ENTRIES = _range_text(schema.entries)
+_CHANGES = _range_text(schema.changes)
+
+
+@dataclass(slots=True)
+class _Lane:
+    """Hold what was recomputed of one lane so far."""
+
+    lane: int
+    wallets: dict[tuple[int, int], Wallet] = field(default_factory=dict)
+    rounds: dict[tuple[int, int, str], Round] = field(default_factory=dict)
+    by_no: dict[int, Transaction] = field(default_factory=dict)
+    units: dict[int, list[Transaction]] = field(default_factory=dict)
+    last_changes: dict[tuple[str, str], str] = field(default_factory=dict)
+
+
+def verify(path: str | Path) -> list[Finding]:
+    """Return the first finding of each lane, or nothing when the books are right."""
+    connection = sqlite3.connect(f"file:{Path(path)}?mode=ro", uri=True)
+    try:
+        connection.execute("BEGIN")
+        heads = connection.execute("SELECT * FROM lanes ORDER BY lane").fetchall()
+        return [finding for head in heads for finding in _verify_lane(connection, head)]
+    finally:
+        connection.close()
+
+
+def _verify_lane(
+    connection: sqlite3.Connection, head: tuple[int, ...]
+) -> Iterator[Finding]:
+    state = _Lane(head[0])
+    try:
+        _replay_journal(connection, head, state)
+        _check_wallets(connection, state)
+        _check_rounds(connection, state)
+        _check_changes(connection, state)
+    except _BrokenError as broken:
+        yield broken.finding
+
+
+def _replay_journal(
+    connection: sqlite3.Connection, head: tuple[int, ...], state: _Lane
+) -> None:
+    """Check every batch: its place, its items, their entries, its hash."""
+    lane, sequence, item_no, digest, _ = head
+    previous_hash, previous_no, count = GENESIS_HASH, 0, 0
+    headers = connection.cursor().execute(
+        "SELECT * FROM batches WHERE lane = ? ORDER BY sequence", (lane,)
+    )
+    for header in headers:
+        count += 1
+        place = f"batch {lane}/{count}"
+        _expect("missing batch", place, count, header[1])
+        _expect("batch out of place", place, previous_no + 1, header[2])
+        last_no = header[2] + header[3] - 1
+        parts = _read_batch(connection, state, header[2], last_no)
+        found = batch_hash(
+            previous_hash,
+            lane=lane,
+            sequence=header[1],
+            first_no=header[2],
+            item_count=header[3],
+            commit_time_us=header[5],
+            **parts,
+        )
+        _expect("broken chain", place, header[4], found)
+        previous_hash, previous_no = header[4], last_no
+    place = f"head of lane {lane}"
+    _expect("missing batch", place, sequence, count)
+    _expect("wrong head", place, (item_no, digest), (previous_no, previous_hash))
+
+
+def _read_batch(
+    connection: sqlite3.Connection, state: _Lane, first_no: int, last_no: int
+) -> dict[str, list[tuple[int, ...]]]:
+    """Check the items of one batch and return their rows for its hash."""
+    cursor = connection.cursor()
+    bounds = (state.lane, first_no, last_no)
+    transactions = cursor.execute(_TRANSACTIONS, bounds).fetchall()
+    changes = cursor.execute(_CHANGES, bounds).fetchall()
+    entries = cursor.execute(_ENTRIES, bounds).fetchall()
+    lines: dict[int, list[tuple[int, ...]]] = {}
+    for entry in entries:
+        lines.setdefault(entry[1], []).append(entry)
+    items: dict[int, Transaction | Change] = {}
+    items.update({row[1]: Transaction(*row) for row in transactions})
+    items.update({row[1]: Change(*row) for row in changes})
+    for item_no in range(first_no, last_no + 1):
+        item = items.get(item_no)
+        place = f"item {state.lane}/{item_no}"
+        if item is None:
+            raise _BrokenError("missing item", place, "a row", "none")
+        if isinstance(item, Change):
+            state.last_changes[item.noun, item.noun_id] = item.after
+        else:
+            _check_transaction(state, item, lines.get(item_no, []), place)
+    return {
+        "transactions": transactions,
+        "entries": entries,
+        "changes": changes,
+    }
+
+
+def _check_transaction(
+    state: _Lane, row: Transaction, lines: list[tuple[int, ...]], place: str
+) -> None:
+    """Hold one transaction against its entries and the wallet before it."""
+    key = (row.player_no, row.currency_no)
+    wallet = state.wallets.setdefault(key, Wallet(row.lane, *key))
+    wallet.item_count += 1
+    _expect("missing transaction", place, wallet.item_count, row.wallet_sequence)
+    chain = (wallet.last_no, wallet.anchor_no)
+    _expect("wrong chain", place, chain, (row.previous_no, row.anchor_no))
+    _check_entries(wallet, row, lines, place)
+    if row.cash or row.bonus:
+        wallet.version += 1
+    wallet.cash += row.cash
+    wallet.bonus += row.bonus
+    _expect("missing version", place, wallet.version, row.version)
+    after = (wallet.cash, wallet.bonus, wallet.reserved)
+    found = (row.cash_after, row.bonus_after, row.reserved_after)
+    _expect("wrong balance", place, after, found)
+    wallet.last_no = row.item_no
+    if wallet.item_count % ANCHOR_EVERY == 0:
+        wallet.anchor_no = row.item_no
+    _check_amount(row, place)
+    if row.state == State.POSTED and row.round_id:
+        _move_round(state, row, place)
+
+
+def _check_entries(
+    wallet: Wallet, row: Transaction, lines: list[tuple[int, ...]], place: str
+) -> None:
+    """Hold entry lines against the split of their transaction; they sum to zero."""
+    split = {"cash": 0, "bonus": 0}
+    for line in lines:
+        name = PLAYER_ACCOUNTS.get(Account(line[2]))
+        if name is not None:
+            split[name] += line[5]
+            after = getattr(wallet, name) + line[5]
+            expected = (row.player_no, after, wallet.version + 1)
+            _expect("wrong entry", place, expected, (line[3], line[6], line[7]))
+    found = (split["cash"], split["bonus"])
+    moved = row.cash or row.bonus
+    if moved and len(lines) < 2 and row.cash + row.bonus:
+        raise _BrokenError("missing entry", place, "two lines or more", len(lines))
+    _expect("changed amount", place, (row.cash, row.bonus), found)
+    _expect("unbalanced entries", place, 0, sum(line[5] for line in lines))
+
+
+def _check_amount(row: Transaction, place: str) -> None:
+    """Hold the amount of a single posted move against its split."""
+    if row.state != State.POSTED:
+        _expect("changed amount", place, (0, 0), (row.cash, row.bonus))
+    elif row.kind == Kind.BET:
+        _expect("changed amount", place, row.amount, -(row.cash + row.bonus))
+    elif row.kind in (Kind.WIN, Kind.AWARD, Kind.DEPOSIT):
+        posted = 0 if row.flags & FLAG_INFORMATIONAL else row.amount
+        _expect("changed amount", place, posted, row.cash + row.bonus)
+
+
+def _move_round(state: _Lane, row: Transaction, place: str) -> None:
+    """Apply one posted transaction to the totals of its round."""
+    key = (row.player_no, row.game_no, row.round_id)
+    round_ = state.rounds.get(key)
+    if round_ is None:
+        round_ = Round(row.lane, *key, row.currency_no, open_time_us=row.commit_time_us)
+        state.rounds[key] = round_
+    _expect("wrong round chain", place, round_.last_no, row.round_previous_no)
+    round_.last_no = row.item_no
+    state.by_no[row.item_no] = row
+    if row.unit_no and row.kind != Kind.ROLLBACK:
+        state.units.setdefault(row.unit_no, []).append(row)
+    if row.kind == Kind.BET and row.variant != BetKind.TIP:
+        round_.bet_count += 1
+        round_.standing_count += 1
+        round_.bet_cash -= row.cash
+        round_.bet_bonus -= row.bonus
+    elif row.kind in (Kind.WIN, Kind.AWARD):
+        round_.win_count += 1
+        round_.win_amount += row.cash + row.bonus
+    elif row.kind == Kind.ROLLBACK:
+        _roll_back(state, round_, row, place)
+    if row.kind == Kind.BET and round_.standing_count and not round_.closed:
+        round_.close_time_us = 0
+    if row.flags & FLAG_ROUND_CLOSED:
+        close_round(round_, row.commit_time_us)
+
+
+def _roll_back(state: _Lane, round_: Round, row: Transaction, place: str) -> None:
+    """Hold a rollback against the unit that it reverses."""
+    original = state.by_no.get(row.reference_no)
+    if original is None:
+        raise _BrokenError("missing original", place, row.reference_no, "none")
+    unit = state.units.get(row.unit_no, [original]) if row.unit_no else [original]
+    back = (-sum(item.cash for item in unit), -sum(item.bonus for item in unit))
+    _expect("changed amount", place, back, (row.cash, row.bonus))
+    take_back(round_, unit, row.commit_time_us)
+
+
+_WALLET_ROW = row_getter(Wallet)
+_ROUND_ROW = row_getter(Round)
+_ROUND_WIDTH = len(schema.rounds.columns)
+
+
+def _check_wallets(connection: sqlite3.Connection, state: _Lane) -> None:
+    """Hold every stored wallet against the recomputed one."""
+    stored = connection.execute(
+        compile_text(
+            select(schema.wallets).where(schema.wallets.c.lane == bindparam("l"))
+        ),
+        (state.lane,),
+    )
+    found = {(row[1], row[2]): row for row in stored}
+    for key in sorted(state.wallets.keys() | found.keys()):
+        place = f"wallet {state.lane}/{key[0]}/{key[1]}"
+        wallet = state.wallets.get(key)
+        if wallet is None or key not in found:
+            raise _BrokenError("missing wallet", place, wallet, found.get(key))
+        _expect("wrong balance", place, _WALLET_ROW(wallet), tuple(found[key]))
+
+
+def _check_rounds(connection: sqlite3.Connection, state: _Lane) -> None:
+    """Hold every stored round against the recomputed one."""
+    stored = connection.execute(
+        compile_text(
+            select(schema.rounds).where(schema.rounds.c.lane == bindparam("l"))
+        ),
+        (state.lane,),
+    )
+    found = {(row[1], row[2], row[3]): row for row in stored}
+    for key in sorted(state.rounds.keys() | found.keys()):
+        place = f"round {state.lane}/{key[0]}/{key[1]}/{key[2]}"
+        round_ = state.rounds.get(key)
+        if round_ is None or key not in found:
+            raise _BrokenError("missing round", place, round_, found.get(key))
+        expected = _ROUND_ROW(round_)[:_ROUND_WIDTH]
+        _expect("wrong round", place, expected, tuple(found[key]))
+
+
+def _check_changes(connection: sqlite3.Connection, state: _Lane) -> None:
+    """Hold every stored player against the last change that was journalled."""
+    gates, players = schema.gates, schema.players
+    statement = select(gates, players).join(
+        players,
+        (players.c.lane == gates.c.lane) & (players.c.player_no == gates.c.player_no),
+    )
+    names = [column.name for column in (*gates.columns, *players.columns)]
+    cursor = connection.execute(
+        compile_text(statement.where(gates.c.lane == bindparam("l"))), (state.lane,)
+    )
+    seen = set()
+    for row in cursor:
+        stored = dict(zip(names, row, strict=True))
+        place = f"player {stored['player_id']}"
+        seen.add(stored["player_id"])
+        after = state.last_changes.get(("player", stored["player_id"]))
+        if after is None:
+            raise _BrokenError("missing change", place, "a journalled change", "none")
+        journalled = orjson.loads(after)
+        expected = {name: journalled.get(name) for name in stored if name in journalled}
+        _expect(
+            "wrong player", place, expected, {name: stored[name] for name in expected}
+        )
+    for noun, noun_id in sorted(state.last_changes):
+        if noun == "player" and noun_id not in seen:
+            raise _BrokenError("missing player", f"player {noun_id}", "a row", "none")
