@@ -346,7 +346,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         }
     """
     ERROR_REASON_SESSION_NOT_FOUND: _ErrorReason.ValueType  # 21
-    """The session token is unknown, or is of another player, game or currency.
+    """The session token is unknown, or is of another player or game.
 
     Code: FAILED_PRECONDITION. Advice: DISCARD.
     Metadata: none.
@@ -495,8 +495,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The referenced transaction exists but does not fit this call.
 
     Code: FAILED_PRECONDITION. Advice: STOP_AND_REPORT.
-    Metadata: field (first field that differs: kind, round_id, game_id,
-    currency_code).
+    Metadata: field (first field that differs: kind, round_id, game_id).
 
     Example:
 
@@ -571,8 +570,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
     Code: ALREADY_EXISTS. Advice: STOP_AND_REPORT.
     Metadata: transaction_id (id that was sent); field (first differing field, in
-    the order kind, player_id, currency_code, amount, round_id,
-    bet_transaction_id or original, game_id, campaign_id).
+    the order kind, currency_code, amount, round_id, bet_transaction_id or
+    original, game_id, campaign_id; "actions" when a Play has other actions).
 
     Example:
 
@@ -1052,7 +1051,7 @@ Example:
     }
 """
 ERROR_REASON_SESSION_NOT_FOUND: ErrorReason.ValueType  # 21
-"""The session token is unknown, or is of another player, game or currency.
+"""The session token is unknown, or is of another player or game.
 
 Code: FAILED_PRECONDITION. Advice: DISCARD.
 Metadata: none.
@@ -1201,8 +1200,7 @@ ERROR_REASON_REFERENCE_MISMATCH: ErrorReason.ValueType  # 31
 """The referenced transaction exists but does not fit this call.
 
 Code: FAILED_PRECONDITION. Advice: STOP_AND_REPORT.
-Metadata: field (first field that differs: kind, round_id, game_id,
-currency_code).
+Metadata: field (first field that differs: kind, round_id, game_id).
 
 Example:
 
@@ -1277,8 +1275,8 @@ ERROR_REASON_TRANSACTION_MISMATCH: ErrorReason.ValueType  # 36
 
 Code: ALREADY_EXISTS. Advice: STOP_AND_REPORT.
 Metadata: transaction_id (id that was sent); field (first differing field, in
-the order kind, player_id, currency_code, amount, round_id,
-bet_transaction_id or original, game_id, campaign_id).
+the order kind, currency_code, amount, round_id, bet_transaction_id or
+original, game_id, campaign_id; "actions" when a Play has other actions).
 
 Example:
 
