@@ -11,6 +11,7 @@ from typing import Any
 from cage.core.book import Book
 from cage.core.errors import CageError, Reason, invalid_field
 from cage.core.registry import (
+    ApiKey,
     Brand,
     Currency,
     Game,
@@ -221,6 +222,18 @@ CURRENCY = Noun(
     not_found=Reason.CURRENCY_NOT_FOUND,
 )
 
+KEY = Noun(
+    name="key",
+    row=ApiKey,
+    rows="keys",
+    id_name="key_id",
+    not_found=Reason.KEY_NOT_FOUND,
+)
+
+NOUNS: dict[type, Noun] = {
+    noun.row: noun
+    for noun in (OPERATOR, BRAND, INTEGRATION, STUDIO, GAME, CURRENCY, KEY)
+}
 CREATED: dict[type, Noun] = {
     CreateOperator: OPERATOR,
     CreateBrand: BRAND,
@@ -247,12 +260,12 @@ def decide_create(book: Book, command: Change) -> Row:
         return row_of(noun, reply)
     content = content_of(command)
     row_id = content[noun.id_name]
-    judge_free(book, noun.name, noun.rows, row_id)
+    judge_free(book, noun, row_id)
     if noun.parent is not None:
-        parent = find(book, noun.parent, content.pop(noun.parent.id_name))
+        parent = find(book.registry, noun.parent, content.pop(noun.parent.id_name))
         content[noun.parent.no_name] = getattr(parent, noun.parent.no_name)
     row = row_of(noun, {noun.no_name: book.next_no, **content})
-    return write_row(book, command, noun.name, row_id, row, before=None)
+    return write_row(book, command, noun, row, before=None)
 
 
 def decide_update(book: Book, command: Change) -> Row:
@@ -267,11 +280,11 @@ def decide_update(book: Book, command: Change) -> Row:
         return row_of(noun, reply)
     content = content_of(command)
     row_id = content[noun.id_name]
-    earlier = find(book, noun, row_id)
+    earlier = find(book.registry, noun, row_id)
     if noun.parent is not None:
-        judge_parent(book, noun.name, noun.parent, earlier, content)
+        judge_parent(book, noun, noun.parent, earlier, content)
     row: Row = replace(earlier, **content)
-    return write_row(book, command, noun.name, row_id, row, before=columns(earlier))
+    return write_row(book, command, noun, row, before=columns(earlier))
 
 
 def decide_read_registry(book: Book, read: ReadRegistry) -> Registry:
@@ -286,26 +299,26 @@ def judge_actor(book: Book, key_id: str) -> None:
         book.caller(key_id)
 
 
-def judge_free(book: Book, noun: str, rows: str, row_id: str) -> None:
+def judge_free(book: Book, noun: Noun, row_id: str) -> None:
     """Let a new id pass, or raise ID_TAKEN."""
-    if row_id in getattr(book.registry, rows):
-        raise CageError(Reason.ID_TAKEN, noun=noun, id=row_id)
+    if row_id in getattr(book.registry, noun.rows):
+        raise CageError(Reason.ID_TAKEN, noun=noun.name, id=row_id)
 
 
 def judge_parent(
-    book: Book, name: str, parent: Noun, earlier: Any, content: dict[str, Any]
+    book: Book, noun: Noun, parent: Noun, earlier: Any, content: dict[str, Any]
 ) -> None:
     """Keep a row with its parent, and take the parent's id out of the content."""
     sent = content.pop(parent.id_name)
     rows = getattr(book.registry, f"{parent.rows}_by_no")
     own = getattr(rows[getattr(earlier, parent.no_name)], parent.id_name)
     if sent not in ("", own):
-        raise invalid_field(f"{name}.{parent.id_name}", "cannot change")
+        raise invalid_field(f"{noun.name}.{parent.id_name}", "cannot change")
 
 
-def find(book: Book, noun: Noun, row_id: str) -> Any:
+def find(registry: Registry, noun: Noun, row_id: str) -> Any:
     """Return a registered row by its id, or raise its absence."""
-    row = getattr(book.registry, noun.rows).get(row_id)
+    row = getattr(registry, noun.rows).get(row_id)
     if row is None:
         raise CageError(noun.not_found, **{noun.id_name: row_id})
     return row
@@ -326,15 +339,14 @@ def row_of(noun: Noun, stored: dict[str, Any]) -> Row:
 def write_row(
     book: Book,
     command: Any,
-    noun: str,
-    row_id: str,
+    noun: Noun,
     row: Row,
     *,
     before: dict[str, Any] | None,
 ) -> Row:
     """Write a registered row, journal the change and keep the row as the reply."""
     stored = columns(row)
-    journal(book, command, noun, row_id, before=before, after=stored)
+    journal(book, command, noun.name, stored[noun.id_name], before=before, after=stored)
     book.registry_rows.append(row)
     book.registry = with_row(book.registry, row)
     keep_reply(book, command, stored)

@@ -9,6 +9,7 @@ from typing import Any
 
 from cage.core.admin import (
     INTEGRATION,
+    KEY,
     OPERATOR,
     find,
     judge_actor,
@@ -16,7 +17,7 @@ from cage.core.admin import (
     write_row,
 )
 from cage.core.book import Book
-from cage.core.errors import CageError, Reason, invalid_field
+from cage.core.errors import invalid_field
 from cage.core.registry import ApiKey, Role
 from cage.core.request import columns, earlier_reply, keep_reply
 
@@ -63,11 +64,13 @@ def decide_create_api_key(book: Book, command: CreateApiKey) -> KeyAnswer:
         return KeyAnswer(key=key_of(reply), api_key="", replayed=True)
     if 0 < command.expire_time_us <= book.now_us:
         raise invalid_field("expire_time", "must be in the future")
-    judge_free(book, "key", "keys", command.new_key_id)
+    judge_free(book, KEY, command.new_key_id)
     integration_no = 0
     if command.integration_id:
-        integration_no = find(book, INTEGRATION, command.integration_id).integration_no
-    operators = [find(book, OPERATOR, each) for each in command.operator_ids]
+        integration_no = find(
+            book.registry, INTEGRATION, command.integration_id
+        ).integration_no
+    operators = [find(book.registry, OPERATOR, each) for each in command.operator_ids]
     is_admin = command.role == Role.ADMIN
     key = ApiKey(
         key_no=book.next_no,
@@ -83,7 +86,7 @@ def decide_create_api_key(book: Book, command: CreateApiKey) -> KeyAnswer:
         expire_time_us=command.expire_time_us,
         revoke_time_us=0,
     )
-    write_row(book, command, "key", key.key_id, key, before=None)
+    write_row(book, command, KEY, key, before=None)
     return KeyAnswer(key=key, api_key="", replayed=False)
 
 
@@ -93,14 +96,12 @@ def decide_revoke_api_key(book: Book, command: RevokeApiKey) -> ApiKey:
     reply = earlier_reply(book, command)
     if reply is not None:
         return key_of(reply)
-    key = book.registry.keys.get(command.revoked_key_id)
-    if key is None:
-        raise CageError(Reason.KEY_NOT_FOUND, key_id=command.revoked_key_id)
+    key: ApiKey = find(book.registry, KEY, command.revoked_key_id)
     if key.revoke_time_us:
         keep_reply(book, command, columns(key))
         return key
     revoked = replace(key, revoke_time_us=book.now_us)
-    write_row(book, command, "key", key.key_id, revoked, before=columns(key))
+    write_row(book, command, KEY, revoked, before=columns(key))
     return revoked
 
 
