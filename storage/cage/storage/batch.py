@@ -256,13 +256,14 @@ _ROUND_WIDTH = len(schema.rounds.columns)
 
 def has_effects(book: Book) -> bool:
     """Say whether a batch decided anything that has to be written."""
-    return book.next_no != book.head.item_no + 1
+    return bool(book.next_no != book.head.item_no + 1 or book.new_requests)
 
 
 def write_book(cursor: sqlite3.Cursor, book: Book) -> None:
     """Write the effects of a batch and move the head of its lane.
 
-    Every effect is, or comes with, a journalled item.
+    Every effect comes with a journalled item, but for the kept answer of a request
+    that changed nothing.
     """
     transactions = [_TRANSACTION_ROW(row) for row in book.transactions]
     changes = [_CHANGE_ROW(row) for row in book.changes]
@@ -281,6 +282,17 @@ def write_book(cursor: sqlite3.Cursor, book: Book) -> None:
     if changes or book.dirty_rows or book.new_requests:
         _insert(cursor, _INSERT_CHANGES, changes)
         _write_pam(cursor, book)
+    if book.next_no != book.head.item_no + 1:
+        _write_header(cursor, book, transactions, changes)
+
+
+def _write_header(
+    cursor: sqlite3.Cursor,
+    book: Book,
+    transactions: Sequence[Sequence[object]],
+    changes: Sequence[Sequence[object]],
+) -> None:
+    """Chain the batch to the one before it and move the head of the lane."""
     head = book.head
     first_no, item_count = head.item_no + 1, book.next_no - head.item_no - 1
     sequence = head.sequence + 1

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import orjson
 from sqlalchemy import Table, bindparam, select
 
 from cage.core.bet import close_round
@@ -31,37 +30,11 @@ from cage.core.wallet import (
     Wallet,
 )
 from cage.storage import schema
+from cage.storage.finding import BrokenError, Finding, expect
+from cage.storage.nouns import check_nouns
 from cage.storage.statements import compile_text, row_getter
 
 PLAYER_ACCOUNTS = {Account.PLAYER_CASH: "cash", Account.PLAYER_BONUS: "bonus"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """Name one thing that is wrong: what kind, where, and how it differs."""
-
-    name: str
-    place: str
-    expected: object
-    found: object
-
-    def __str__(self) -> str:
-        return (
-            f"{self.name} at {self.place}: expected {self.expected}, found {self.found}"
-        )
-
-
-class _BrokenError(Exception):
-    """Carry the first finding out of the pass."""
-
-    def __init__(self, name: str, place: str, expected: object, found: object) -> None:
-        super().__init__(name)
-        self.finding = Finding(name=name, place=place, expected=expected, found=found)
-
-
-def _expect(name: str, place: str, expected: object, found: object) -> None:
-    if expected != found:
-        raise _BrokenError(name, place, expected, found)
 
 
 def _range_text(table: Table) -> str:
@@ -113,8 +86,8 @@ def _verify_lane(
         _replay_journal(connection, head, state)
         _check_wallets(connection, state)
         _check_rounds(connection, state)
-        _check_changes(connection, state)
-    except _BrokenError as broken:
+        check_nouns(connection, state.lane, state.last_changes)
+    except BrokenError as broken:
         yield broken.finding
 
 
@@ -130,8 +103,8 @@ def _replay_journal(
     for header in headers:
         count += 1
         place = f"batch {lane}/{count}"
-        _expect("missing batch", place, count, header[1])
-        _expect("batch out of place", place, previous_no + 1, header[2])
+        expect("missing batch", place, count, header[1])
+        expect("batch out of place", place, previous_no + 1, header[2])
         last_no = header[2] + header[3] - 1
         parts = _read_batch(connection, state, header[2], last_no)
         found = batch_hash(
@@ -143,11 +116,11 @@ def _replay_journal(
             commit_time_us=header[5],
             **parts,
         )
-        _expect("broken chain", place, header[4], found)
+        expect("broken chain", place, header[4], found)
         previous_hash, previous_no = header[4], last_no
     place = f"head of lane {lane}"
-    _expect("missing batch", place, sequence, count)
-    _expect("wrong head", place, (item_no, digest), (previous_no, previous_hash))
+    expect("missing batch", place, sequence, count)
+    expect("wrong head", place, (item_no, digest), (previous_no, previous_hash))
 
 
 def _read_batch(
@@ -169,7 +142,7 @@ def _read_batch(
         item = items.get(item_no)
         place = f"item {state.lane}/{item_no}"
         if item is None:
-            raise _BrokenError("missing item", place, "a row", "none")
+            raise BrokenError("missing item", place, "a row", "none")
         if isinstance(item, Change):
             state.last_changes[item.noun, item.noun_id] = item.after
         else:
@@ -188,18 +161,18 @@ def _check_transaction(
     key = (row.player_no, row.currency_no)
     wallet = state.wallets.setdefault(key, Wallet(row.lane, *key))
     wallet.item_count += 1
-    _expect("missing transaction", place, wallet.item_count, row.wallet_sequence)
+    expect("missing transaction", place, wallet.item_count, row.wallet_sequence)
     chain = (wallet.last_no, wallet.anchor_no)
-    _expect("wrong chain", place, chain, (row.previous_no, row.anchor_no))
+    expect("wrong chain", place, chain, (row.previous_no, row.anchor_no))
     _check_entries(wallet, row, lines, place)
     if row.cash or row.bonus:
         wallet.version += 1
     wallet.cash += row.cash
     wallet.bonus += row.bonus
-    _expect("missing version", place, wallet.version, row.version)
+    expect("missing version", place, wallet.version, row.version)
     after = (wallet.cash, wallet.bonus, wallet.reserved)
     found = (row.cash_after, row.bonus_after, row.reserved_after)
-    _expect("wrong balance", place, after, found)
+    expect("wrong balance", place, after, found)
     wallet.last_no = row.item_no
     if wallet.item_count % ANCHOR_EVERY == 0:
         wallet.anchor_no = row.item_no
@@ -219,24 +192,24 @@ def _check_entries(
             split[name] += line[5]
             after = getattr(wallet, name) + line[5]
             expected = (row.player_no, after, wallet.version + 1)
-            _expect("wrong entry", place, expected, (line[3], line[6], line[7]))
+            expect("wrong entry", place, expected, (line[3], line[6], line[7]))
     found = (split["cash"], split["bonus"])
     moved = row.cash or row.bonus
     if moved and len(lines) < 2 and row.cash + row.bonus:
-        raise _BrokenError("missing entry", place, "two lines or more", len(lines))
-    _expect("changed amount", place, (row.cash, row.bonus), found)
-    _expect("unbalanced entries", place, 0, sum(line[5] for line in lines))
+        raise BrokenError("missing entry", place, "two lines or more", len(lines))
+    expect("changed amount", place, (row.cash, row.bonus), found)
+    expect("unbalanced entries", place, 0, sum(line[5] for line in lines))
 
 
 def _check_amount(row: Transaction, place: str) -> None:
     """Hold the amount of a single posted move against its split."""
     if row.state != State.POSTED:
-        _expect("changed amount", place, (0, 0), (row.cash, row.bonus))
+        expect("changed amount", place, (0, 0), (row.cash, row.bonus))
     elif row.kind == Kind.BET:
-        _expect("changed amount", place, row.amount, -(row.cash + row.bonus))
+        expect("changed amount", place, row.amount, -(row.cash + row.bonus))
     elif row.kind in (Kind.WIN, Kind.AWARD, Kind.DEPOSIT):
         posted = 0 if row.flags & FLAG_INFORMATIONAL else row.amount
-        _expect("changed amount", place, posted, row.cash + row.bonus)
+        expect("changed amount", place, posted, row.cash + row.bonus)
 
 
 def _move_round(state: _Lane, row: Transaction, place: str) -> None:
@@ -246,7 +219,7 @@ def _move_round(state: _Lane, row: Transaction, place: str) -> None:
     if round_ is None:
         round_ = Round(row.lane, *key, row.currency_no, open_time_us=row.commit_time_us)
         state.rounds[key] = round_
-    _expect("wrong round chain", place, round_.last_no, row.round_previous_no)
+    expect("wrong round chain", place, round_.last_no, row.round_previous_no)
     round_.last_no = row.item_no
     state.by_no[row.item_no] = row
     if row.unit_no and row.kind != Kind.ROLLBACK:
@@ -271,10 +244,10 @@ def _roll_back(state: _Lane, round_: Round, row: Transaction, place: str) -> Non
     """Hold a rollback against the unit that it reverses."""
     original = state.by_no.get(row.reference_no)
     if original is None:
-        raise _BrokenError("missing original", place, row.reference_no, "none")
+        raise BrokenError("missing original", place, row.reference_no, "none")
     unit = state.units.get(row.unit_no, [original]) if row.unit_no else [original]
     back = (-sum(item.cash for item in unit), -sum(item.bonus for item in unit))
-    _expect("changed amount", place, back, (row.cash, row.bonus))
+    expect("changed amount", place, back, (row.cash, row.bonus))
     take_back(round_, unit, row.commit_time_us)
 
 
@@ -296,8 +269,8 @@ def _check_wallets(connection: sqlite3.Connection, state: _Lane) -> None:
         place = f"wallet {state.lane}/{key[0]}/{key[1]}"
         wallet = state.wallets.get(key)
         if wallet is None or key not in found:
-            raise _BrokenError("missing wallet", place, wallet, found.get(key))
-        _expect("wrong balance", place, _WALLET_ROW(wallet), tuple(found[key]))
+            raise BrokenError("missing wallet", place, wallet, found.get(key))
+        expect("wrong balance", place, _WALLET_ROW(wallet), tuple(found[key]))
 
 
 def _check_rounds(connection: sqlite3.Connection, state: _Lane) -> None:
@@ -313,35 +286,6 @@ def _check_rounds(connection: sqlite3.Connection, state: _Lane) -> None:
         place = f"round {state.lane}/{key[0]}/{key[1]}/{key[2]}"
         round_ = state.rounds.get(key)
         if round_ is None or key not in found:
-            raise _BrokenError("missing round", place, round_, found.get(key))
+            raise BrokenError("missing round", place, round_, found.get(key))
         expected = _ROUND_ROW(round_)[:_ROUND_WIDTH]
-        _expect("wrong round", place, expected, tuple(found[key]))
-
-
-def _check_changes(connection: sqlite3.Connection, state: _Lane) -> None:
-    """Hold every stored player against the last change that was journalled."""
-    gates, players = schema.gates, schema.players
-    statement = select(gates, players).join(
-        players,
-        (players.c.lane == gates.c.lane) & (players.c.player_no == gates.c.player_no),
-    )
-    names = [column.name for column in (*gates.columns, *players.columns)]
-    cursor = connection.execute(
-        compile_text(statement.where(gates.c.lane == bindparam("l"))), (state.lane,)
-    )
-    seen = set()
-    for row in cursor:
-        stored = dict(zip(names, row, strict=True))
-        place = f"player {stored['player_id']}"
-        seen.add(stored["player_id"])
-        after = state.last_changes.get(("player", stored["player_id"]))
-        if after is None:
-            raise _BrokenError("missing change", place, "a journalled change", "none")
-        journalled = orjson.loads(after)
-        expected = {name: journalled.get(name) for name in stored if name in journalled}
-        _expect(
-            "wrong player", place, expected, {name: stored[name] for name in expected}
-        )
-    for noun, noun_id in sorted(state.last_changes):
-        if noun == "player" and noun_id not in seen:
-            raise _BrokenError("missing player", f"player {noun_id}", "a row", "none")
+        expect("wrong round", place, expected, tuple(found[key]))
