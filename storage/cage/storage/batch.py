@@ -5,7 +5,7 @@ Everything runs on one cursor inside one transaction that the writer opened. See
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -66,7 +66,7 @@ _ROUNDS = Select(schema.rounds, ("player_no", "game_no", "round_id"))
 _TOKENS = Select(schema.session_tokens, ("digest",))
 _LAUNCHES = Select(schema.launch_tokens, ("digest",))
 _SESSIONS = Select(schema.sessions, ("session_no",))
-_PLAYER_SESSIONS = Select(schema.sessions, ("player_no",))
+_OPEN_SESSIONS = Select(schema.sessions, ("player_no", "end_time_us"))
 _PAYMENTS = Select(schema.payments, ("payment_no",))
 _PROFILES = Select(schema.players, ("player_no",))
 _REQUESTS = Select(schema.requests, ("actor", "request_id"))
@@ -97,17 +97,6 @@ def _chain_text() -> str:
 _CHAIN = _chain_text()
 
 
-def _read(
-    cursor: sqlite3.Cursor, statement: Select, lane: int, keys: Iterable[Any]
-) -> list[list[Any]]:
-    """Return the rows of some keys; keys of one column come bare."""
-    found: list[list[Any]] = []
-    wanted = [key if isinstance(key, tuple) else (key,) for key in keys]
-    for text, parameters in statement.chunks(lane, wanted):
-        found.extend(orjson.loads(cursor.execute(text, parameters).fetchone()[0]))
-    return found
-
-
 def read_head(cursor: sqlite3.Cursor, lane: int) -> tuple[Head, int]:
     """Return the head of a lane and the version of the registry."""
     row = cursor.execute(_HEAD, (lane,)).fetchone()
@@ -131,7 +120,7 @@ def open_book(
     player_ids = {
         command.player_id for command in commands if hasattr(command, "player_id")
     }
-    for row in _read(cursor, _GATES, head.lane, player_ids):
+    for row in _GATES.read(cursor, head.lane, player_ids):
         gate = Gate(*row)
         book.gates[gate.player_id] = gate
     needs: Needs | None = first_needs(book, commands)
@@ -146,24 +135,24 @@ def open_book(
 def _load(cursor: sqlite3.Cursor, book: Book, needs: Needs) -> None:
     """Read what one pass needs into the book. Absent wallets become empty ones."""
     lane = book.head.lane
-    for row in _read(cursor, _IDS, lane, needs.ids):
+    for row in _IDS.read(cursor, lane, needs.ids):
         _keep(book, Transaction(*row))
-    for row in _read(cursor, _WALLETS, lane, needs.wallets):
+    for row in _WALLETS.read(cursor, lane, needs.wallets):
         _keep_wallet(book, row)
     for key in needs.wallets:
         if key not in book.wallets:
             book.wallets[key] = Wallet(lane, *key)
     if needs.all_wallets:
-        for row in _read(cursor, _ALL_WALLETS, lane, needs.all_wallets):
+        for row in _ALL_WALLETS.read(cursor, lane, needs.all_wallets):
             _keep_wallet(book, row)
-    for row in _read(cursor, _ROUNDS, lane, needs.rounds | needs.chains):
+    for row in _ROUNDS.read(cursor, lane, needs.rounds | needs.chains):
         round_ = Round(*row)
         book.rounds.setdefault(
             (round_.player_no, round_.game_no, round_.round_id), round_
         )
     for round_key in needs.chains:
         _load_chain(cursor, book.rounds[round_key], book)
-    for row in _read(cursor, _NUMBERS, lane, needs.numbers):
+    for row in _NUMBERS.read(cursor, lane, needs.numbers):
         _keep(book, Transaction(*row))
     if (
         needs.tokens
@@ -181,27 +170,28 @@ def _load_pam(cursor: sqlite3.Cursor, book: Book, needs: Needs) -> None:
     """Read what player, session, payment and administration commands need."""
     lane = book.head.lane
     sessions = set(needs.sessions)
-    for row in _read(cursor, _TOKENS, lane, needs.tokens):
+    for row in _TOKENS.read(cursor, lane, needs.tokens):
         token = SessionToken(*row)
         book.tokens.setdefault(token.digest, token)
         sessions.add(token.session_no)
-    for row in _read(cursor, _LAUNCHES, lane, needs.launches):
+    for row in _LAUNCHES.read(cursor, lane, needs.launches):
         launch = LaunchToken(*row)
         book.launches.setdefault(launch.digest, launch)
         if launch.session_no:
             sessions.add(launch.session_no)
-    found = _read(cursor, _SESSIONS, lane, sessions)
-    found += _read(cursor, _PLAYER_SESSIONS, lane, needs.open_sessions)
+    found = _SESSIONS.read(cursor, lane, sessions)
+    running = [(player_no, 0) for player_no in needs.open_sessions]
+    found += _OPEN_SESSIONS.read(cursor, lane, running)
     for row in found:
         session = Session(*row)
         book.sessions.setdefault(session.session_no, session)
-    for row in _read(cursor, _PAYMENTS, lane, needs.payments):
+    for row in _PAYMENTS.read(cursor, lane, needs.payments):
         payment = Payment(*row)
         book.payments.setdefault(payment.payment_no, payment)
-    for row in _read(cursor, _PROFILES, lane, needs.profiles):
+    for row in _PROFILES.read(cursor, lane, needs.profiles):
         profile = Profile(*row)
         book.profiles.setdefault(profile.player_no, profile)
-    for row in _read(cursor, _REQUESTS, lane, needs.requests):
+    for row in _REQUESTS.read(cursor, lane, needs.requests):
         request = Request(*row)
         book.requests.setdefault((request.actor, request.request_id), request)
 
@@ -267,20 +257,18 @@ def write_book(cursor: sqlite3.Cursor, book: Book) -> None:
     """
     transactions = [_TRANSACTION_ROW(row) for row in book.transactions]
     changes = [_CHANGE_ROW(row) for row in book.changes]
-    _insert(cursor, _INSERT_TRANSACTIONS, transactions)
-    _insert(cursor, _INSERT_ENTRIES, book.entries)
-    _insert(
+    _INSERT_TRANSACTIONS.write(cursor, transactions)
+    _INSERT_ENTRIES.write(cursor, book.entries)
+    _UPSERT_WALLETS.write(
         cursor,
-        _UPSERT_WALLETS,
         [_WALLET_ROW(row) for row in book.dirty_wallets.values()],
     )
-    _insert(
+    _UPSERT_ROUNDS.write(
         cursor,
-        _UPSERT_ROUNDS,
         [_round_getter(row)[:_ROUND_WIDTH] for row in book.dirty_rounds.values()],
     )
     if changes or book.dirty_rows or book.new_requests:
-        _insert(cursor, _INSERT_CHANGES, changes)
+        _INSERT_CHANGES.write(cursor, changes)
         _write_pam(cursor, book)
     if book.next_no != book.head.item_no + 1:
         _write_header(cursor, book, transactions, changes)
@@ -308,7 +296,7 @@ def _write_header(
         changes=changes,
     )
     header = (head.lane, sequence, first_no, item_count, digest, book.now_us)
-    _insert(cursor, _INSERT_BATCHES, [header])
+    _INSERT_BATCHES.write(cursor, [header])
     moved = (sequence, book.next_no - 1, digest, book.now_us, head.lane)
     cursor.execute(_MOVE_HEAD, moved)
 
@@ -320,14 +308,7 @@ def _write_pam(cursor: sqlite3.Cursor, book: Book) -> None:
         kind = type(row)
         by_kind.setdefault(kind, []).append(_UPSERTS[kind][1](row))
     for kind, rows in by_kind.items():
-        _insert(cursor, _UPSERTS[kind][0], rows)
+        _UPSERTS[kind][0].write(cursor, rows)
     if book.registry_rows:
         write_registry(cursor, book.registry_rows)
-    _insert(cursor, _INSERT_REQUESTS, [_REQUEST_ROW(row) for row in book.new_requests])
-
-
-def _insert(
-    cursor: sqlite3.Cursor, statement: Insert, rows: Sequence[Sequence[object]]
-) -> None:
-    for text, parameters in statement.chunks(rows):
-        cursor.execute(text, parameters)
+    _INSERT_REQUESTS.write(cursor, [_REQUEST_ROW(row) for row in book.new_requests])

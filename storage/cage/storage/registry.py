@@ -134,6 +134,5 @@ def read_registry(cursor: sqlite3.Cursor, version: int) -> core.Registry:
 def write_registry(cursor: sqlite3.Cursor, rows: Sequence[object]) -> None:
     """Write changed rows in order and move the version by their number."""
     for row in rows:
-        for text, parameters in _INSERTS[type(row)].chunks([_columns(row)]):
-            cursor.execute(text, parameters)
+        _INSERTS[type(row)].write(cursor, [_columns(row)])
     cursor.execute(_BUMP, (len(rows),))

@@ -237,7 +237,8 @@ sessions = _table(
     _int("expire_time_us"),
     _int("end_time_us"),
 )
-Index("sessions_player", sessions.c.lane, sessions.c.player_no, sessions.c.session_no)
+# Finds the running sessions (end_time_us 0) of a player, however many have ended.
+Index("sessions_open", sessions.c.lane, sessions.c.player_no, sessions.c.end_time_us)
 
 session_tokens = _table(
     "session_tokens",

@@ -8,10 +8,14 @@ in as the VALUES of a few fixed sizes. (Measured for 64 rows of three tables, CP
 but ten times longer beside a busy event loop.)
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import sqlite3
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields
+from itertools import chain
 from operator import attrgetter
+from typing import Any
 
+import orjson
 from sqlalchemy import Table, and_, bindparam, column, func, select, values
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
@@ -21,6 +25,10 @@ DIALECT = sqlite.dialect(paramstyle="qmark")
 # Rows of one INSERT: exact up to 16, then chunks. Keys of one SELECT: padded up.
 INSERT_SIZES = (128, 64, 32, *range(16, 0, -1))
 SELECT_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+_SIZE_OF = [
+    next(size for size in SELECT_SIZES if size >= count)
+    for count in range(SELECT_SIZES[-1] + 1)
+]
 
 
 def compile_text(statement: ClauseElement) -> str:
@@ -41,20 +49,18 @@ class Insert:
             size: before + ", ".join([group] * size) + after for size in INSERT_SIZES
         }
 
-    def chunks(
-        self, rows: Sequence[Sequence[object]]
-    ) -> Iterator[tuple[str, list[object]]]:
-        """Yield the statement and the flat parameters of each chunk of rows."""
+    def write(self, cursor: sqlite3.Cursor, rows: Sequence[Sequence[object]]) -> None:
+        """Write rows, in as few statements as the sizes allow."""
+        text = self._texts.get(len(rows))
+        if text is not None:
+            cursor.execute(text, list(chain.from_iterable(rows)))
+            return
         start, count = 0, len(rows)
         for size in INSERT_SIZES:
             while count - start >= size:
-                flat: list[object] = []
-                for row in rows[start : start + size]:
-                    flat.extend(row)
-                yield self._texts[size], flat
+                part = rows[start : start + size]
+                cursor.execute(self._texts[size], list(chain.from_iterable(part)))
                 start += size
-            if start == count:
-                return
 
 
 def _insert_text(table: Table, replaces: Sequence[str]) -> tuple[str, str, str]:
@@ -81,28 +87,30 @@ class Select:
     """
 
     def __init__(self, table: Table, key: Sequence[str]) -> None:
+        self._is_bare = len(key) == 1
         before, group, after = _select_text(table, key)
         self._texts = {
             size: before + ", ".join([group] * size) + after for size in SELECT_SIZES
         }
 
-    def chunks(
-        self, lane: int, keys: Iterable[Sequence[object]]
-    ) -> Iterator[tuple[str, list[object]]]:
-        """Yield the statement and the flat parameters of each chunk of keys.
+    def read(
+        self, cursor: sqlite3.Cursor, lane: int, keys: Collection[Any]
+    ) -> list[list[Any]]:
+        """Return the rows that have one of the keys, which are bare for one column.
 
-        A chunk is padded with its last key, which finds its row twice: harmless,
-        because callers index rows by key.
+        Keys are padded to the next size with the last of them, which finds its row
+        twice: harmless, because callers index rows by key.
         """
-        wanted = list(keys)
-        largest = SELECT_SIZES[-1]
-        for start in range(0, len(wanted), largest):
-            part = wanted[start : start + largest]
-            size = next(size for size in SELECT_SIZES if size >= len(part))
-            part.extend([part[-1]] * (size - len(part)))
-            flat: list[object] = [item for row in part for item in row]
-            flat.append(lane)
-            yield self._texts[size], flat
+        wanted = [(key,) for key in keys] if self._is_bare else list(keys)
+        found: list[list[Any]] = []
+        for start in range(0, len(wanted), SELECT_SIZES[-1]):
+            part = wanted[start : start + SELECT_SIZES[-1]]
+            size = _SIZE_OF[len(part)]
+            part.extend(part[-1:] * (size - len(part)))
+            flat = [*chain.from_iterable(part), lane]
+            text = cursor.execute(self._texts[size], flat).fetchone()[0]
+            found.extend(orjson.loads(text))
+        return found
 
 
 def _select_text(table: Table, key: Sequence[str]) -> tuple[str, str, str]:
