@@ -1,0 +1,98 @@
+"""Define ``cagectl player``: read players and change their status."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from cage.client import Client
+from cage.ctl.output import OUT, balance_table
+from cage.ctl.running import run
+from cage.ctl.settings import OPERATOR_KEY
+from cage.player.v1.player_pb2 import Player, PlayerStatus
+
+_PREFIX = "PLAYER_STATUS_"
+
+_STATUSES = [
+    name.removeprefix(_PREFIX)
+    for name in PlayerStatus.DESCRIPTOR.values_by_name
+    if name != "PLAYER_STATUS_UNSPECIFIED"
+]
+
+app = typer.Typer(no_args_is_help=True, help="Read players and change their status.")
+
+
+@app.command()
+def get(context: typer.Context, player_id: str) -> None:
+    """Show a player and the balances of all wallets."""
+
+    async def work(client: Client) -> None:
+        reply = await client.players.get_player(player_id=player_id)
+        OUT.print(_table([reply.player]), balance_table(reply.balances))
+
+    run(context.obj, OPERATOR_KEY, work)
+
+
+@app.command("list")
+def list_players(
+    context: typer.Context,
+    brand: Annotated[str, typer.Option(help="Keep only this brand.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="Most players to show.")] = 100,
+) -> None:
+    """List players, oldest registration first."""
+
+    async def work(client: Client) -> None:
+        players = []
+        pager = client.players.list_players(brand_id=brand, page_size=min(limit, 1000))
+        async for player in pager:
+            players.append(player)
+            if len(players) == limit:
+                break
+        OUT.print(_table(players))
+
+    run(context.obj, OPERATOR_KEY, work)
+
+
+@app.command()
+def status(
+    context: typer.Context,
+    player_id: str,
+    new: Annotated[
+        str, typer.Argument(metavar="STATUS", help=f"One of {', '.join(_STATUSES)}.")
+    ],
+    reason: Annotated[str, typer.Option(help="Why, for the audit.")],
+) -> None:
+    """Change a player's status; bets that commit later obey it."""
+    name = new.upper().replace("-", "_")
+    if name not in _STATUSES:
+        raise typer.BadParameter(f"STATUS is one of {', '.join(_STATUSES)}")
+
+    async def work(client: Client) -> None:
+        reply = await client.players.set_player_status(
+            player_id=player_id,
+            status=PlayerStatus.Value(_PREFIX + name),
+            reason=reason,
+        )
+        OUT.print(_table([reply.player]))
+
+    run(context.obj, OPERATOR_KEY, work)
+
+
+def _table(players: list[Player]) -> Table:
+    table = Table(title="player")
+    for name in ("player", "brand", "country", "jurisdiction", "currency", "status"):
+        table.add_column(name, overflow="fold")
+    table.add_column("kyc", justify="right")
+    table.add_column("test")
+    for player in players:
+        table.add_row(
+            player.player_id,
+            player.brand_id,
+            player.country_code,
+            player.jurisdiction,
+            player.currency_code,
+            PlayerStatus.Name(player.status).removeprefix(_PREFIX),
+            str(player.kyc_level),
+            "yes" if player.is_test else "",
+        )
+    return table
