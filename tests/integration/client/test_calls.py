@@ -2,7 +2,6 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -55,13 +54,6 @@ BALANCE = Balance(currency_code="INR", scale=2, cash=499, playable=499, version=
 def receipt(request: BetRequest) -> BetResponse:
     """Answer a bet with a receipt of its id."""
     return BetResponse(receipt=Receipt(transaction_id=request.transaction_id))
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[FakeServer]:
-    """Run a fake server."""
-    async with FakeServer() as running:
-        yield running
 
 
 async def test_call_carries_key_and_deadline(server: FakeServer) -> None:

@@ -43,11 +43,10 @@ def receipt(request: BetRequest) -> BetResponse:
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[FakeServer]:
-    """Run a fake server that answers bets."""
-    async with FakeServer() as running:
-        running.always(BetRequest, receipt)
-        yield running
+async def server(server: FakeServer) -> FakeServer:
+    """Answer bets."""
+    server.always(BetRequest, receipt)
+    return server
 
 
 @pytest.fixture
