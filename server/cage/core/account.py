@@ -37,7 +37,7 @@ def decide_register_player(book: Book, command: RegisterPlayer) -> Player:
         player_id=command.player_id,
         brand_no=brand.brand_no,
         currency_no=currency.currency_no,
-        status=PlayerStatus.PENDING_VERIFICATION,
+        status=int(PlayerStatus.PENDING_VERIFICATION),
         kyc_level=0,
         is_test=int(command.is_test),
     )
@@ -65,7 +65,7 @@ def decide_set_player_status(book: Book, command: SetPlayerStatus) -> Player:
     gate = book.player(key, command.player_id)
     profile = book.profiles[gate.player_no]
     before = player_columns(gate, profile)
-    gate.status = command.status
+    gate.status = int(command.status)
     profile.update_time_us = book.now_us
     return write_player(
         book, command, gate, profile, before=before, reason=command.reason

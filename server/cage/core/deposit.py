@@ -40,7 +40,7 @@ def decide_authorize_deposit(book: Book, command: AuthorizeDeposit) -> PaymentAn
         payment_no=book.next_no,
         player_no=gate.player_no,
         currency_no=currency.currency_no,
-        state=PaymentState.AUTHORIZED,
+        state=int(PaymentState.AUTHORIZED),
         amount=amount,
         payment_method=command.payment_method,
         psp_reference="",
@@ -87,7 +87,7 @@ def decide_transfer_deposit(book: Book, command: TransferDeposit) -> PaymentAnsw
         house=Account.CASHIER,
     )
     before = columns(payment)
-    payment.state = PaymentState.SUCCESSFUL
+    payment.state = int(PaymentState.SUCCESSFUL)
     payment.amount = amount
     payment.psp_reference = command.psp_reference
     payment.update_time_us = book.now_us
@@ -105,7 +105,7 @@ def decide_cancel_deposit(book: Book, command: CancelDeposit) -> PaymentAnswer:
     payment = find_payment(book, gate, command.payment_id)
     judge_authorized(payment)
     before = columns(payment)
-    payment.state = PaymentState.CANCELLED
+    payment.state = int(PaymentState.CANCELLED)
     payment.update_time_us = book.now_us
     write_payment(book, command, payment, before=before, reason=command.reason)
     keep_reply(book, command, {"payment": columns(payment)})

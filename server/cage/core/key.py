@@ -97,10 +97,7 @@ def decide_revoke_api_key(book: Book, command: RevokeApiKey) -> ApiKey:
     if reply is not None:
         return key_of(reply)
     key: ApiKey = find(book.registry, KEY, command.revoked_key_id)
-    if key.revoke_time_us:
-        keep_reply(book, command, columns(key))
-        return key
-    revoked = replace(key, revoke_time_us=book.now_us)
+    revoked = replace(key, revoke_time_us=key.revoke_time_us or book.now_us)
     write_row(book, command, KEY, revoked, before=columns(key))
     return revoked
 

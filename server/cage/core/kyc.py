@@ -43,7 +43,7 @@ def decide_record_verification(book: Book, command: RecordVerification) -> Playe
     profile = book.profiles[gate.player_no]
     before = player_columns(gate, profile)
     if gate.status == PlayerStatus.PENDING_VERIFICATION:
-        gate.status = PlayerStatus.ACTIVE
+        gate.status = int(PlayerStatus.ACTIVE)
     gate.kyc_level = max(gate.kyc_level, command.level)
     profile.update_time_us = book.now_us
     return write_player(

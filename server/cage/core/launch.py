@@ -191,7 +191,11 @@ def decide_end_session(book: Book, command: EndSession) -> int:
         before = columns(session)
         session.end_time_us = book.now_us
         write_session(book, command, session, before=before)
-    keep_reply(book, command, {"ended_count": len(running)})
+    ended = {"ended_count": len(running)}
+    if not running:
+        # What is answered is journalled, also when nothing had to change.
+        journal(book, command, "request", command.request_id, before=None, after=ended)
+    keep_reply(book, command, ended)
     return len(running)
 
 
