@@ -68,12 +68,12 @@ class _Connection:
     async def close(self) -> None:
         """Send nothing more, and wait until the server ended its side."""
         self._frames.put_nowait(None)
-        await self._reader
+        await asyncio.wait({self._reader})
 
     async def abort(self) -> None:
         """End the stream at once; what waits has an unknown outcome."""
         self._reader.cancel()
-        await asyncio.gather(self._reader, return_exceptions=True)
+        await asyncio.wait({self._reader})
 
     async def _outgoing(self) -> AsyncIterator[StreamExecuteRequest]:
         while (frame := await self._frames.get()) is not None:

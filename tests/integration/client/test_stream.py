@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.message import Message
 
 from cage.client import (
     Client,
@@ -189,3 +190,36 @@ async def test_closed_stream_says_so(client: Client) -> None:
 
     with pytest.raises(RuntimeError, match="closed"):
         await stream.bet(**BET)
+
+
+async def test_client_closed_first(server: FakeServer) -> None:
+    """Closing the client under an open stream breaks it, and cancels nobody."""
+    client = server.connect(timeout_s=0.5)
+    async with client.wallet.stream() as stream:
+        await stream.bet(**BET)
+        await client.close()
+        with pytest.raises(RuntimeError, match="closed"):
+            await stream.bet(**BET)
+
+
+async def test_cancelled_operation_leaves_the_stream_open(
+    server: FakeServer, client: Client
+) -> None:
+    """Cancelling who waits for one operation does not touch the others."""
+    arrived = asyncio.Event()
+
+    async def arrive(request: BetRequest) -> Message:
+        arrived.set()
+        return await never(request)
+
+    server.script(BetRequest, arrive)
+
+    async with client.wallet.stream() as stream:
+        waiting = asyncio.create_task(stream.bet(**BET))
+        await arrived.wait()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        reply = await stream.bet(**BET, transaction_id="next")
+
+    assert reply.receipt.transaction_id == "next"
