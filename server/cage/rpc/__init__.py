@@ -1,0 +1,1 @@
+"""Serve the contract over gRPC: validate, call a use case, convert."""

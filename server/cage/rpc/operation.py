@@ -1,0 +1,254 @@
+"""Begin and finish the operations of the wallet: the one path to the money.
+
+Single calls, streams and batches all begin an operation here, which turns its
+request into a command and queues it, and finish it here, which turns the answer
+into the response.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import Message
+
+from cage.app.wallet import WalletApp, WalletCommand
+from cage.core.errors import CageError, Reason, invalid_field
+from cage.core.registry import Registry
+from cage.core.round import Round
+from cage.core.wallet import Balance, PlayReceipt, Receipt
+from cage.rpc import command
+from cage.rpc.convert import fill_balance, fill_receipt, fill_round
+from cage.rpc.meter import OK, Meter
+from cage.rpc.status import to_status
+from cage.wallet.v1 import wallet_service_pb2 as pb
+
+# Writes the result for a request into a response; says whether it is a replay.
+Fill = Callable[[Any, Any, Any, Registry], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """Describe one operation by its name in ``Operation`` and ``OperationResult``."""
+
+    name: str
+    to_command: Callable[[Any, str, Registry], WalletCommand]
+    response: type[Message]
+    fill: Fill
+
+
+def _fill_receipt(response: Any, request: Any, receipt: Receipt, _: Registry) -> bool:
+    fill_receipt(response.receipt, receipt, request.transaction_id)
+    return receipt.replayed
+
+
+def _fill_play(
+    response: pb.PlayResponse, _: pb.PlayRequest, play: PlayReceipt, __: Registry
+) -> bool:
+    for receipt in play.receipts:
+        fill_receipt(
+            response.receipts.add(), receipt, receipt.transaction.transaction_id
+        )
+    if play.current is not None:
+        fill_balance(response.balance, play.current)
+    response.replayed = play.replayed
+    return play.replayed
+
+
+def _fill_rollback(
+    response: pb.RollbackResponse,
+    request: pb.RollbackRequest,
+    receipt: Receipt,
+    _: Registry,
+) -> bool:
+    # An alias answers as another rollback does, but under the id that was sent.
+    fill_receipt(response.receipt, receipt, request.transaction_id)
+    response.tombstone = receipt.tombstone
+    return receipt.replayed
+
+
+def _fill_close_round(
+    response: pb.CloseRoundResponse,
+    request: pb.CloseRoundRequest,
+    closed: tuple[Round, bool],
+    registry: Registry,
+) -> bool:
+    round_, replayed = closed
+    fill_round(
+        response.round,
+        round_,
+        registry,
+        player_id=request.player_id,
+        game_id=request.game_id,
+    )
+    response.replayed = replayed
+    return replayed
+
+
+def _fill_balance(
+    response: pb.GetBalanceResponse,
+    _: pb.GetBalanceRequest,
+    balance: Balance,
+    __: Registry,
+) -> bool:
+    fill_balance(response.balance, balance)
+    return False
+
+
+OPERATIONS = {
+    operation.name: operation
+    for operation in (
+        Operation(
+            name="bet",
+            to_command=command.to_bet,
+            response=pb.BetResponse,
+            fill=_fill_receipt,
+        ),
+        Operation(
+            name="win",
+            to_command=command.to_win,
+            response=pb.WinResponse,
+            fill=_fill_receipt,
+        ),
+        Operation(
+            name="play",
+            to_command=command.to_play,
+            response=pb.PlayResponse,
+            fill=_fill_play,
+        ),
+        Operation(
+            name="rollback",
+            to_command=command.to_rollback,
+            response=pb.RollbackResponse,
+            fill=_fill_rollback,
+        ),
+        Operation(
+            name="close_round",
+            to_command=command.to_close_round,
+            response=pb.CloseRoundResponse,
+            fill=_fill_close_round,
+        ),
+        Operation(
+            name="award",
+            to_command=command.to_award,
+            response=pb.AwardResponse,
+            fill=_fill_receipt,
+        ),
+        Operation(
+            name="get_balance",
+            to_command=command.to_get_balance,
+            response=pb.GetBalanceResponse,
+            fill=_fill_balance,
+        ),
+    )
+}
+
+
+@dataclass(slots=True)
+class Item:
+    """Hold one operation of a stream or a batch: queued, or refused at once."""
+
+    operation: Operation | None
+    request: Any
+    future: "asyncio.Future[object] | None"
+    refusal: CageError | None
+
+    def abandon(self) -> None:
+        """Give up the answer; what has started still commits."""
+        future = self.future
+        if future is not None and not future.cancel() and not future.cancelled():
+            # Mark it as seen, or the loop reports an exception nobody asked for.
+            future.exception()
+
+
+class Executor:
+    """Begin and finish operations, and count what becomes of them.
+
+    ``fail`` logs the exception being handled and returns what the caller hears.
+    """
+
+    def __init__(
+        self, wallet: WalletApp, *, meter: Meter, fail: Callable[[str], CageError]
+    ) -> None:
+        self._wallet = wallet
+        self._meter = meter
+        self._fail = fail
+
+    @property
+    def registry(self) -> Registry:
+        """Return the registry as of the last batch."""
+        return self._wallet.registry
+
+    def begin(
+        self, operation: Operation, request: Any, *, key_id: str, timeout_s: float
+    ) -> "asyncio.Future[object]":
+        """Queue an operation.
+
+        Raises INVALID_FIELD, SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, CURRENCY_MISMATCH,
+        OVERLOADED, DEADLINE_TOO_SHORT or SHUTTING_DOWN.
+        """
+        wallet = self._wallet
+        command = operation.to_command(request, key_id, wallet.registry)
+        return wallet.submit(command, timeout_s=timeout_s)
+
+    async def execute(
+        self, operation: Operation, request: Any, *, key_id: str, timeout_s: float
+    ) -> Any:
+        """Run an operation to its response, or raise what refuses it."""
+        try:
+            result = await self.begin(
+                operation, request, key_id=key_id, timeout_s=timeout_s
+            )
+        except CageError as refusal:
+            self._count(operation, refusal)
+            raise
+        response = operation.response()
+        self._fill(response, operation, request, result)
+        return response
+
+    def begin_item(
+        self, requested: pb.Operation, *, key_id: str, timeout_s: float
+    ) -> Item:
+        """Queue one operation of several; a refusal is its answer."""
+        name = requested.WhichOneof("operation")
+        if name is None:
+            return Item(None, None, None, invalid_field("operation", "is required"))
+        operation, request = OPERATIONS[name], getattr(requested, name)
+        try:
+            future = self.begin(operation, request, key_id=key_id, timeout_s=timeout_s)
+        except CageError as refusal:
+            return Item(operation, request, None, refusal)
+        except Exception:  # noqa: BLE001 - the edge: one operation fails, not its call
+            return Item(operation, request, None, self._fail(operation.name))
+        return Item(operation, request, future, None)
+
+    def fill_result(self, message: pb.OperationResult, item: Item) -> Reason | None:
+        """Write what became of an item that is done; return why it was refused."""
+        refusal, operation, future = item.refusal, item.operation, item.future
+        if operation is not None and future is not None:
+            try:
+                response = getattr(message, operation.name)
+                self._fill(response, operation, item.request, future.result())
+            except CageError as error:
+                refusal = error
+            except Exception:  # noqa: BLE001 - the edge: one operation fails
+                refusal = self._fail(operation.name)
+            else:
+                return None
+        if refusal is None:
+            raise AssertionError("an item is neither queued nor refused")
+        self._count(operation, refusal)
+        message.error.CopyFrom(to_status(refusal))
+        return refusal.reason
+
+    def _fill(
+        self, response: Any, operation: Operation, request: Any, result: object
+    ) -> None:
+        meter = self._meter
+        if operation.fill(response, request, result, self._wallet.registry):
+            meter.replays[operation.name] += 1
+        meter.operations[operation.name, OK] += 1
+
+    def _count(self, operation: Operation | None, refusal: CageError) -> None:
+        name = operation.name if operation is not None else ""
+        self._meter.operations[name, refusal.reason.value] += 1

@@ -1,0 +1,175 @@
+"""Serve ``cage.wallet.v1.WalletService``."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from cage.app.wallet import WalletApp
+from cage.core.errors import CageError, Reason
+from cage.core.registry import ApiKey
+from cage.core.session import Authenticated
+from cage.core.wallet import Kind
+from cage.rpc.convert import fill_balance, fill_round, fill_time, to_transaction
+from cage.rpc.interceptor import Call
+from cage.rpc.operation import OPERATIONS, Executor
+from cage.rpc.stream import Stream
+from cage.wallet.v1 import wallet_pb2
+from cage.wallet.v1 import wallet_service_pb2 as pb
+
+# Rpcs whose requests are judged while they are converted.
+JUDGED = frozenset(
+    {"GetBalance", "Bet", "Win", "Play", "Rollback", "CloseRound", "Award"}
+)
+
+
+class Authenticator(Protocol):
+    """Exchange launch tokens for sessions; ``app.session.SessionApp`` does."""
+
+    async def authenticate(
+        self, key: ApiKey, launch_token: str, rotate: bool, timeout_s: float | None
+    ) -> Authenticated:
+        """Open or continue a game session."""
+        ...
+
+
+def _single(name: str) -> "Callable[[WalletServicer, Any, Call], Awaitable[Any]]":
+    """Return the rpc that executes one operation as a call of its own."""
+    operation = OPERATIONS[name]
+
+    async def execute(self: "WalletServicer", request: Any, call: Call) -> Any:
+        return await self.executor.execute(
+            operation, request, key_id=call.key.key_id, timeout_s=call.timeout_s
+        )
+
+    return execute
+
+
+class WalletServicer:
+    """Answer studios and aggregators."""
+
+    def __init__(
+        self, wallet: WalletApp, session: Authenticator, executor: Executor
+    ) -> None:
+        self._wallet = wallet
+        self._session = session
+        self.executor = executor
+        self._streams: set[Stream] = set()
+
+    async def Authenticate(
+        self, request: pb.AuthenticateRequest, call: Call
+    ) -> pb.AuthenticateResponse:
+        """Exchange a launch token for a session."""
+        found = await self._session.authenticate(
+            call.key, request.launch_token, request.rotate, call.timeout_s
+        )
+        return _to_session(found)
+
+    GetBalance = _single("get_balance")
+    Bet = _single("bet")
+    Win = _single("win")
+    Play = _single("play")
+    Rollback = _single("rollback")
+    CloseRound = _single("close_round")
+    Award = _single("award")
+
+    async def GetTransaction(
+        self, request: pb.GetTransactionRequest, call: Call
+    ) -> pb.GetTransactionResponse:
+        """Read one transaction."""
+        view = await self._wallet.get_transaction(
+            call.key,
+            player_id=request.player_id,
+            transaction_id=request.transaction_id,
+            kind=Kind(request.kind),
+        )
+        transaction = to_transaction(view, self._wallet.registry)
+        return pb.GetTransactionResponse(transaction=transaction)
+
+    async def GetRound(
+        self, request: pb.GetRoundRequest, call: Call
+    ) -> pb.GetRoundResponse:
+        """Read one round."""
+        found = await self._wallet.get_round(
+            call.key,
+            player_id=request.player_id,
+            game_id=request.game_id,
+            round_id=request.round_id,
+        )
+        response, registry = pb.GetRoundResponse(), self._wallet.registry
+        who = {"player_id": found.gate.player_id, "game_id": found.game.game_id}
+        fill_round(response.round, found.round_, registry, **who)
+        return response
+
+    async def ListTransactions(
+        self, request: pb.ListTransactionsRequest, call: Call
+    ) -> pb.ListTransactionsResponse:
+        """Read one page of a player's transactions."""
+        page = await self._wallet.list_transactions(
+            call.key,
+            player_id=request.player_id,
+            game_id=request.game_id,
+            round_id=request.round_id,
+            page_size=request.page_size,
+            page_token=request.page_token,
+        )
+        registry = self._wallet.registry
+        return pb.ListTransactionsResponse(
+            transactions=[to_transaction(view, registry) for view in page.items],
+            next_page_token=page.next_page_token,
+        )
+
+    async def StreamExecute(self, call: Call) -> None:
+        """Execute operations as they arrive."""
+        stream = Stream(call, self.executor)
+        self._streams.add(stream)
+        try:
+            await stream.run()
+        finally:
+            self._streams.discard(stream)
+
+    async def BatchExecute(
+        self, request: pb.BatchExecuteRequest, call: Call
+    ) -> pb.BatchExecuteResponse:
+        """Execute a list of operations, each with a result of its own."""
+        items = [
+            self.executor.begin_item(
+                requested, key_id=call.key.key_id, timeout_s=call.timeout_s
+            )
+            for requested in request.operations
+        ]
+        response = pb.BatchExecuteResponse()
+        try:
+            for item in items:
+                if item.future is not None and not item.future.done():
+                    await asyncio.wait((item.future,))
+                self.executor.fill_result(response.results.add(), item)
+        finally:
+            for item in items:
+                item.abandon()
+        return response
+
+    def end_streams(self) -> None:
+        """Let every open stream answer what it took and end with SHUTTING_DOWN."""
+        for stream in tuple(self._streams):
+            stream.end(CageError(Reason.SHUTTING_DOWN))
+
+
+def _to_session(found: Authenticated) -> pb.AuthenticateResponse:
+    gate, profile = found.gate, found.profile
+    response = pb.AuthenticateResponse(
+        player_id=gate.player_id,
+        display_name=profile.display_name,
+        brand_id=found.brand_id,
+        country_code=profile.country_code,
+        jurisdiction=profile.jurisdiction,
+        language_code=profile.language_code,
+        currency_code=found.currency.currency_code,
+        scale=found.currency.scale,
+        game_id=found.game.game_id,
+        session_token=found.session_token,
+        is_test=bool(gate.is_test),
+        policies=wallet_pb2.Policies(bet_needs_session=found.bet_needs_session),
+    )
+    fill_balance(response.balance, found.balance)
+    fill_time(response.expire_time, found.expire_time_us)
+    return response
