@@ -1,0 +1,99 @@
+"""Serve ``cage.player.v1.PlayerService``."""
+
+# Methods are named by the contract.
+# ruff: noqa: N802
+
+from cage.app.player import PlayerApp, PlayerView
+from cage.core.player import GetPlayer, PlayerStatus, RegisterPlayer, SetPlayerStatus
+from cage.player.v1 import player_pb2, player_service_pb2
+from cage.rpc.convert import fill_time, to_balance
+from cage.rpc.interceptor import Call
+
+DEFAULT_LANGUAGE = "en"
+
+
+class PlayerServicer:
+    """Answer the rpcs of players; the guard has judged key, role and form."""
+
+    def __init__(self, app: PlayerApp) -> None:
+        self._app = app
+
+    async def RegisterPlayer(
+        self, request: player_service_pb2.RegisterPlayerRequest, call: Call
+    ) -> player_service_pb2.RegisterPlayerResponse:
+        """Register a player."""
+        command = RegisterPlayer(
+            key_id=call.key.key_id,
+            request_id=request.request_id,
+            brand_id=request.brand_id,
+            display_name=request.display_name,
+            country_code=request.country_code,
+            jurisdiction=request.jurisdiction,
+            language_code=request.language_code or DEFAULT_LANGUAGE,
+            currency_code=request.currency_code,
+            is_test=request.is_test,
+        )
+        view = await self._app.register(command, timeout_s=call.timeout_s)
+        return player_service_pb2.RegisterPlayerResponse(player=to_player(view))
+
+    async def GetPlayer(
+        self, request: player_service_pb2.GetPlayerRequest, call: Call
+    ) -> player_service_pb2.GetPlayerResponse:
+        """Read a player with balances."""
+        read = GetPlayer(key_id=call.key.key_id, player_id=request.player_id)
+        view = await self._app.get(read, timeout_s=call.timeout_s)
+        return player_service_pb2.GetPlayerResponse(
+            player=to_player(view),
+            balances=[to_balance(balance) for balance in view.balances],
+        )
+
+    async def ListPlayers(
+        self, request: player_service_pb2.ListPlayersRequest, call: Call
+    ) -> player_service_pb2.ListPlayersResponse:
+        """List the players that the key sees."""
+        page = await self._app.list(
+            call.key,
+            brand_id=request.brand_id,
+            page_size=request.page_size,
+            page_token=request.page_token,
+            timeout_s=call.timeout_s,
+        )
+        return player_service_pb2.ListPlayersResponse(
+            players=[to_player(view) for view in page.items],
+            next_page_token=page.next_page_token,
+        )
+
+    async def SetPlayerStatus(
+        self, request: player_service_pb2.SetPlayerStatusRequest, call: Call
+    ) -> player_service_pb2.SetPlayerStatusResponse:
+        """Change a player's status."""
+        command = SetPlayerStatus(
+            key_id=call.key.key_id,
+            request_id=request.request_id,
+            player_id=request.player_id,
+            status=PlayerStatus(request.status),
+            reason=request.reason,
+        )
+        view = await self._app.set_status(command, timeout_s=call.timeout_s)
+        return player_service_pb2.SetPlayerStatusResponse(player=to_player(view))
+
+
+def to_player(view: PlayerView) -> player_pb2.Player:
+    """Return a player as the contract shows one."""
+    gate, profile = view.gate, view.profile
+    message = player_pb2.Player(
+        player_id=gate.player_id,
+        operator_id=view.operator_id,
+        brand_id=view.brand_id,
+        display_name=profile.display_name,
+        country_code=profile.country_code,
+        jurisdiction=profile.jurisdiction,
+        language_code=profile.language_code,
+        currency_code=view.currency_code,
+        status=player_pb2.PlayerStatus.ValueType(gate.status),
+        kyc_level=gate.kyc_level,
+        is_test=bool(gate.is_test),
+    )
+    fill_time(message.create_time, profile.create_time_us)
+    fill_time(message.update_time, profile.update_time_us)
+    return message

@@ -1,0 +1,108 @@
+"""Turn what a deployment is made of into messages of ``cage.admin.v1``."""
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from cage.admin.v1 import admin_pb2
+from cage.core.book import Change
+from cage.core.ids import public_id
+from cage.core.registry import (
+    ApiKey,
+    Brand,
+    Currency,
+    Game,
+    Integration,
+    Operator,
+    Registry,
+    Studio,
+)
+from cage.rpc.convert import fill_time, to_time
+
+
+def to_operator(row: Operator) -> admin_pb2.Operator:
+    """Return an operator."""
+    return admin_pb2.Operator(
+        operator_id=row.operator_id, display_name=row.display_name, enabled=row.enabled
+    )
+
+
+def to_brand(row: Brand, registry: Registry) -> admin_pb2.Brand:
+    """Return a brand with the id of its operator."""
+    return admin_pb2.Brand(
+        brand_id=row.brand_id,
+        operator_id=registry.operators_by_no[row.operator_no].operator_id,
+        display_name=row.display_name,
+        enabled=row.enabled,
+    )
+
+
+def to_integration(row: Integration) -> admin_pb2.Integration:
+    """Return an integration with its policies."""
+    return admin_pb2.Integration(
+        integration_id=row.integration_id,
+        display_name=row.display_name,
+        enabled=row.enabled,
+        bet_needs_session=row.bet_needs_session,
+    )
+
+
+def to_studio(row: Studio) -> admin_pb2.Studio:
+    """Return a studio."""
+    return admin_pb2.Studio(
+        studio_id=row.studio_id, display_name=row.display_name, enabled=row.enabled
+    )
+
+
+def to_game(row: Game, registry: Registry) -> admin_pb2.Game:
+    """Return a game with the id of its studio."""
+    return admin_pb2.Game(
+        game_id=row.game_id,
+        studio_id=registry.studios_by_no[row.studio_no].studio_id,
+        display_name=row.display_name,
+        enabled=row.enabled,
+    )
+
+
+def to_currency(row: Currency) -> admin_pb2.Currency:
+    """Return a currency with its ledger scale."""
+    return admin_pb2.Currency(currency_code=row.currency_code, scale=row.scale)
+
+
+def to_key(row: ApiKey, registry: Registry) -> admin_pb2.ApiKey:
+    """Return a key without its secret, with the ids of what it is granted to."""
+    integration = registry.integrations_by_no.get(row.integration_no)
+    operators = registry.operators_by_no
+    return admin_pb2.ApiKey(
+        key_id=row.key_id,
+        role=admin_pb2.Role.ValueType(row.role),
+        integration_id=integration.integration_id if integration is not None else "",
+        operator_ids=sorted(
+            operators[number].operator_id for number in row.operator_nos or ()
+        ),
+        display_name=row.display_name,
+        create_time=to_time(row.create_time_us),
+        expire_time=to_time(row.expire_time_us),
+        revoke_time=to_time(row.revoke_time_us),
+    )
+
+
+def to_audit_entry(row: Change) -> admin_pb2.AuditEntry:
+    """Return a journalled change."""
+    message = admin_pb2.AuditEntry(
+        ledger_id=public_id(row.commit_time_us, row.lane, row.item_no),
+        actor=row.actor,
+        noun=row.noun,
+        noun_id=row.noun_id,
+        action=row.action,
+        before_json=row.before,
+        after_json=row.after,
+    )
+    fill_time(message.commit_time, row.commit_time_us)
+    return message
+
+
+def expiry_us(time: Timestamp) -> int:
+    """Return a time that was sent in microseconds; never 0, which means never.
+
+    What lies before 1970 is as much in the past as its first microsecond.
+    """
+    return max(time.seconds * 1_000_000 + time.nanos // 1_000, 1)
