@@ -1,8 +1,5 @@
 """Serve ``cage.admin.v1.AdminService``."""
 
-# Methods are named by the contract.
-# ruff: noqa: N802
-
 from typing import Any, TypeVar
 
 from cage.admin.v1 import admin_service_pb2 as pb

@@ -1,8 +1,5 @@
 """Serve ``cage.cashier.v1.CashierService``."""
 
-# Methods are named by the contract.
-# ruff: noqa: N802
-
 from cage.app.cashier import CashierApp
 from cage.cashier.v1 import cashier_pb2, cashier_service_pb2
 from cage.core.payment import (

@@ -1,8 +1,5 @@
 """Serve ``cage.player.v1.KycService``."""
 
-# Methods are named by the contract.
-# ruff: noqa: N802
-
 from cage.app.kyc import KycApp
 from cage.core.kyc import RecordVerification, VerificationMethod
 from cage.player.v1 import kyc_service_pb2

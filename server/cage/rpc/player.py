@@ -1,8 +1,5 @@
 """Serve ``cage.player.v1.PlayerService``."""
 
-# Methods are named by the contract.
-# ruff: noqa: N802
-
 from cage.app.player import PlayerApp, PlayerView
 from cage.core.player import GetPlayer, PlayerStatus, RegisterPlayer, SetPlayerStatus
 from cage.player.v1 import player_pb2, player_service_pb2

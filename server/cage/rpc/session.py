@@ -1,8 +1,5 @@
 """Serve ``cage.player.v1.SessionService``."""
 
-# Methods are named by the contract.
-# ruff: noqa: N802
-
 from cage.app.session import SessionApp
 from cage.core.session import CreateLaunchToken, EndSession
 from cage.player.v1 import session_service_pb2
