@@ -207,6 +207,15 @@ def test_verification_activates_and_never_lowers(
     assert (after["method"], after["reference"]) == ("DOCUMENT", "case 7")
 
 
+def test_verification_again_answers_the_first_time(book: Book) -> None:
+    """A retry changes nothing."""
+    first = decide(book, verify())
+    again = decide(book, verify())
+
+    assert again == first
+    assert len(book.changes) == 1
+
+
 def test_a_player_is_shown_with_the_wallets_that_moved(book: Book) -> None:
     """Balances are ordered by currency; a wallet that never moved is left out."""
     book.wallets[11, 2] = Wallet(0, 11, 2, cash=5, version=1)
