@@ -70,6 +70,7 @@ def judge_entry(
             token,
             session,
             player_no=gate.player_no,
+            integration_no=key.integration_no,
             game_no=game.game_no,
             now_us=book.now_us,
         )

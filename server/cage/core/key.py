@@ -19,7 +19,7 @@ from cage.core.admin import (
 from cage.core.book import Book
 from cage.core.errors import invalid_field
 from cage.core.registry import ApiKey, Role
-from cage.core.request import columns, earlier_reply, keep_reply
+from cage.core.request import columns, earlier_reply
 
 
 @dataclass(slots=True, kw_only=True)

@@ -120,14 +120,21 @@ class Authenticated:
 
 
 def judge_session(
-    token: SessionToken, session: Session, *, player_no: int, game_no: int, now_us: int
+    token: SessionToken,
+    session: Session,
+    *,
+    player_no: int,
+    integration_no: int,
+    game_no: int,
+    now_us: int,
 ) -> None:
     """Let a bet pass its session.
 
-    Raises SESSION_NOT_FOUND for a token of another player or game,
+    Raises SESSION_NOT_FOUND for a token of another player, integration or game,
     SESSION_ENDED for an ended session or a rotated token, SESSION_EXPIRED.
     """
-    if token.player_no != player_no or session.game_no != game_no:
+    owner = (session.player_no, session.integration_no, session.game_no)
+    if owner != (player_no, integration_no, game_no):
         raise CageError(Reason.SESSION_NOT_FOUND)
     if session.end_time_us or token.token_no < session.live_token_no:
         raise CageError(Reason.SESSION_ENDED)

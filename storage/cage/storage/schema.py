@@ -158,6 +158,9 @@ requests = _table(
     _int("commit_time_us"),
 )
 
+# For the purge of old answers.
+Index("requests_time", requests.c.lane, requests.c.commit_time_us)
+
 gates = _table(
     "gates",
     ("lane", "player_no"),

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
+from sqlalchemy import bindparam, delete
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from cage.app.lane import Lane, Pending, resolve
@@ -31,12 +32,15 @@ from cage.storage.errors import DurabilityError, SchemaError
 from cage.storage.lock import FileLock
 from cage.storage.reads import SqliteReads
 from cage.storage.registry import read_registry
-from cage.storage.statements import DIALECT
+from cage.storage.statements import DIALECT, compile_text
 
 WAL_BYTES_MAX = 64 << 20
 # Below this a WAL is left alone until it grows: an idle server must not spin.
 WAL_BYTES_IDLE = 1 << 20
 IDLE_S = 0.2
+# The contract keeps the answers of requests for 30 days.
+REQUEST_LIFE_US = 30 * 86_400 * 1_000_000
+PURGE_EVERY_S = 600.0
 STATEMENTS_CACHED = 512
 
 _log = structlog.get_logger("cage.storage")
@@ -93,6 +97,14 @@ def create_schema(connection: sqlite3.Connection, path: Path, time_us: int) -> N
         raise SchemaError(str(path), found, schema.SCHEMA_VERSION)
 
 
+_PURGE = compile_text(
+    delete(schema.requests).where(
+        schema.requests.c.lane == bindparam("lane"),
+        schema.requests.c.commit_time_us < bindparam("time_us"),
+    )
+)
+
+
 @dataclass(slots=True)
 class Applied:
     """Hold what a batch came to: an answer or a CageError for each command."""
@@ -139,6 +151,7 @@ class SqliteWriter:
         self._lane = lane
         self._lanes = [lane]
         self._wal_mark = 0
+        self._purge_time = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         version = self._cursor.execute("SELECT registry_version FROM deployment")
@@ -189,7 +202,7 @@ class SqliteWriter:
                 try:
                     is_open = self._wakes.get(timeout=IDLE_S)
                 except queue.Empty:
-                    self._checkpoint(WAL_BYTES_IDLE)
+                    self._rest()
                     is_open = self._wakes.get()
 
     def _serve(self, batch: list[Pending], late: list[Pending]) -> None:
@@ -268,6 +281,25 @@ class SqliteWriter:
         self.registry = book.registry
         return Applied(outcomes, ready - started, time.perf_counter() - ready)
 
+    def _rest(self) -> None:
+        """Do what can wait until nothing else waits."""
+        self._purge()
+        self._checkpoint(WAL_BYTES_IDLE)
+
+    def _purge(self) -> None:
+        """Forget the answers of requests past their life, every now and then.
+
+        They are no part of the journal, and a wallet transaction is never forgotten.
+        """
+        now = time.monotonic()
+        if now < self._purge_time:
+            return
+        self._purge_time = now + PURGE_EVERY_S
+        try:
+            self._cursor.execute(_PURGE, (0, self._clock_us() - REQUEST_LIFE_US))
+        except sqlite3.Error:
+            _log.exception("purge of old requests failed")
+
     def _checkpoint(self, threshold: int) -> None:
         """Move the WAL into the database once it is larger than a threshold.
 
@@ -281,7 +313,10 @@ class SqliteWriter:
             self._wal_mark = 0
         if size - self._wal_mark < threshold:
             return
-        self._cursor.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        try:
+            self._cursor.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.Error:
+            _log.exception("checkpoint failed, the WAL grows", wal_bytes=size)
         self._wal_mark = size
 
     def close(self) -> None:

@@ -166,17 +166,10 @@ def test_second_exchange_adds_a_token(book: Book, rotate: bool) -> None:
     assert second.session.session_no == first.session.session_no
     assert second.expire_time_us == first.expire_time_us
     assert session.token_count == 2
-    judge_session(
-        book.tokens["session 2"], session, player_no=11, game_no=1, now_us=book.now_us
-    )
+    owner = {"player_no": 11, "integration_no": session.integration_no, "game_no": 1}
+    judge_session(book.tokens["session 2"], session, **owner, now_us=book.now_us)
     try:
-        judge_session(
-            book.tokens["session 1"],
-            session,
-            player_no=11,
-            game_no=1,
-            now_us=book.now_us,
-        )
+        judge_session(book.tokens["session 1"], session, **owner, now_us=book.now_us)
         refused = None
     except CageError as refusal:
         refused = refusal.reason

@@ -346,7 +346,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         }
     """
     ERROR_REASON_SESSION_NOT_FOUND: _ErrorReason.ValueType  # 21
-    """The session token is unknown, or is of another player or game.
+    """The session token is unknown, or is of another player, game or integration.
 
     Code: FAILED_PRECONDITION. Advice: DISCARD.
     Metadata: none.
@@ -1051,7 +1051,7 @@ Example:
     }
 """
 ERROR_REASON_SESSION_NOT_FOUND: ErrorReason.ValueType  # 21
-"""The session token is unknown, or is of another player or game.
+"""The session token is unknown, or is of another player, game or integration.
 
 Code: FAILED_PRECONDITION. Advice: DISCARD.
 Metadata: none.
