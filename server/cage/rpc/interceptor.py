@@ -15,7 +15,7 @@ from typing import Any, Protocol, cast
 
 import grpc
 import structlog
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
@@ -128,28 +128,30 @@ class Guard:
         self._refusal_sampler = Sampler(settings.refusal_log_share)
         self.is_draining = False
 
-    def handler(
-        self,
-        service: ServiceDescriptor,
-        servicer: object,
-        *,
-        judged: frozenset[str] = frozenset(),
-    ) -> grpc.GenericRpcHandler:
-        """Return the handler of a whole service.
+    def register(
+        self, server: grpc.aio.Server, file: FileDescriptor, servicer: object
+    ) -> str:
+        """Serve the one service of a file; return its full name.
 
-        Methods named in ``judged`` check the form of their requests themselves.
+        Rpcs named in the servicer's ``JUDGED`` check the form of their requests
+        themselves, while they convert them.
         """
+        (service,) = file.services_by_name.values()
+        judged: frozenset[str] = getattr(servicer, "JUDGED", frozenset())
         handlers = {
             method.name: self._method_handler(
                 method, getattr(servicer, method.name), method.name not in judged
             )
             for method in service.methods
         }
-        return grpc.method_handlers_generic_handler(service.full_name, handlers)
+        server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(service.full_name, handlers),)
+        )
+        return service.full_name
 
     def _method_handler(
         self, method: MethodDescriptor, run: Callable[..., Any], has_check: bool
-    ) -> grpc.RpcMethodHandler[Any, Any]:
+    ) -> "grpc.RpcMethodHandler[Any, Any]":
         name = f"/{method.containing_service.full_name}/{method.name}"
         parse = _tolerant(GetMessageClass(method.input_type).FromString)
         write = GetMessageClass(method.output_type).SerializeToString

@@ -63,7 +63,7 @@ _SHORT_ID = TextRule(
     "must be 1 to 64 printable characters",
     lambda text: len(text) <= 64 and text.isprintable(),
 )
-_CHOSEN_ID = TextRule(
+CHOSEN_ID = TextRule(
     "must be 1 to 64 lower-case letters, digits, dots, underscores and hyphens",
     re.compile(r"[a-z0-9._-]{1,64}").fullmatch,
 )
@@ -101,12 +101,12 @@ _TOKEN = TextRule("", lambda _: True)
 
 # Looked up by "Message.field", then by "field"; every other text is an ID.
 _TEXTS = {
-    "CreateOperatorRequest.operator_id": _CHOSEN_ID,
-    "CreateBrandRequest.brand_id": _CHOSEN_ID,
-    "CreateIntegrationRequest.integration_id": _CHOSEN_ID,
-    "CreateStudioRequest.studio_id": _CHOSEN_ID,
-    "CreateGameRequest.game_id": _CHOSEN_ID,
-    "CreateApiKeyRequest.key_id": _CHOSEN_ID,
+    "CreateOperatorRequest.operator_id": CHOSEN_ID,
+    "CreateBrandRequest.brand_id": CHOSEN_ID,
+    "CreateIntegrationRequest.integration_id": CHOSEN_ID,
+    "CreateStudioRequest.studio_id": CHOSEN_ID,
+    "CreateGameRequest.game_id": CHOSEN_ID,
+    "CreateApiKeyRequest.key_id": CHOSEN_ID,
     "Game.game_id": _SHORT_ID,
     "operator_id": _SHORT_ID,
     "operator_ids": _SHORT_ID,

@@ -16,11 +16,6 @@ from cage.rpc.stream import Stream
 from cage.wallet.v1 import wallet_pb2
 from cage.wallet.v1 import wallet_service_pb2 as pb
 
-# Rpcs whose requests are judged while they are converted.
-JUDGED = frozenset(
-    {"GetBalance", "Bet", "Win", "Play", "Rollback", "CloseRound", "Award"}
-)
-
 
 class Authenticator(Protocol):
     """Exchange launch tokens for sessions; ``app.session.SessionApp`` does."""
@@ -46,6 +41,10 @@ def _single(name: str) -> "Callable[[WalletServicer, Any, Call], Awaitable[Any]]
 
 class WalletServicer:
     """Answer studios and aggregators."""
+
+    JUDGED = frozenset(
+        {"GetBalance", "Bet", "Win", "Play", "Rollback", "CloseRound", "Award"}
+    )
 
     def __init__(
         self, wallet: WalletApp, session: Authenticator, executor: Executor

@@ -1,0 +1,1 @@
+"""Put the server together and run it: configuration, wiring, signals, commands."""

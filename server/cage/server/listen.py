@@ -1,0 +1,77 @@
+"""Bind the addresses of a server, with TLS where it is configured."""
+
+from pathlib import Path
+
+import grpc
+
+from cage.rpc.interceptor import GuardSettings
+from cage.server.config import Config, split_address
+from cage.server.metrics import MetricsServer
+
+SERVER_OPTIONS: list[tuple[str, int]] = [
+    # A second server on the port must fail, not share it silently.
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_concurrent_streams", 1_000),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # The default of 300 s ends connections of callers that ping more often.
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    # Callers connect anew and find other servers; streams that are open go on.
+    ("grpc.max_connection_age_ms", 30 * 60 * 1_000),
+]
+
+
+class ListenError(Exception):
+    """Say that an address cannot be listened on, or a PEM file cannot be used."""
+
+
+def bind_grpc(server: grpc.aio.Server, config: Config) -> str:
+    """Bind the address for gRPC and return it with the port that was taken."""
+    host, _ = split_address(config.listen)
+    try:
+        if config.has_tls:
+            port = server.add_secure_port(config.listen, _credentials(config))
+        else:
+            port = server.add_insecure_port(config.listen)
+    except (RuntimeError, OSError) as exc:
+        raise ListenError(f"cannot listen on {config.listen}: {exc}") from exc
+    return _join(host, port)
+
+
+async def bind_metrics(server: MetricsServer, config: Config) -> str:
+    """Bind the address for Prometheus and return it; empty when switched off."""
+    if not config.metrics_listen:
+        return ""
+    host, port = split_address(config.metrics_listen)
+    try:
+        return _join(host, await server.start(host, port))
+    except OSError as exc:
+        raise ListenError(f"cannot listen on {config.metrics_listen}: {exc}") from exc
+
+
+def guard_settings(config: Config) -> GuardSettings:
+    """Return what the guard of all calls wants to know."""
+    return GuardSettings(
+        in_flight_max=config.in_flight_max,
+        default_timeout_s=config.default_timeout_s,
+        log_share=config.log_share,
+        refusal_log_share=config.refusal_log_share,
+    )
+
+
+def _credentials(config: Config) -> grpc.ServerCredentials:
+    client_ca = _pem(config.tls_client_ca)
+    return grpc.ssl_server_credentials(
+        [(_pem(config.tls_key) or b"", _pem(config.tls_cert) or b"")],
+        root_certificates=client_ca,
+        require_client_auth=client_ca is not None,
+    )
+
+
+def _pem(path: Path | None) -> bytes | None:
+    return None if path is None else path.read_bytes()
+
+
+def _join(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,244 @@
+"""Define the command ``caged``."""
+
+import asyncio
+import gc
+import json
+import os
+import secrets
+import signal
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+import uvloop
+
+from cage.app.admin import AdminApp
+from cage.core.admin import LOCAL_ACTOR
+from cage.core.errors import CageError
+from cage.core.key import CreateApiKey
+from cage.core.registry import Role
+from cage.rpc.status import to_status
+from cage.rpc.validation import CHOSEN_ID
+from cage.server import demo as demo_data
+from cage.server.config import Config, ConfigError, load_config
+from cage.server.files import write_private
+from cage.server.listen import ListenError
+from cage.server.log import configure_log
+from cage.server.serve import Server
+from cage.storage import DatabaseLockedError, SchemaError, open_sqlite, verify
+
+# The event loop and the writer's thread share one interpreter: at the default of
+# 5 ms the writer would wait long for its turn while calls come in.
+SWITCH_INTERVAL_S = 0.0001
+_KEY_TIMEOUT_S = 30.0
+
+app = typer.Typer(
+    name="caged",
+    help="Run Cage: a seamless wallet and player account management over gRPC.",
+    no_args_is_help=True,
+    add_completion=False,
+    # Local variables hold keys.
+    pretty_exceptions_show_locals=False,
+)
+keys = typer.Typer(name="keys", help="Manage API keys offline.", no_args_is_help=True)
+app.add_typer(keys)
+
+_log = structlog.get_logger("cage.server")
+
+DatabaseArgument = Annotated[Path, typer.Argument(help="The database file.")]
+
+
+def _chosen_id(text: str) -> str:
+    """Refuse an id that the contract would refuse."""
+    if not CHOSEN_ID.is_valid(text):
+        raise typer.BadParameter(CHOSEN_ID.problem)
+    return text
+
+
+@app.command()
+def serve(
+    database: Annotated[
+        str | None, typer.Option(help="Where the books are; default var/cage.db.")
+    ] = None,
+    listen: Annotated[
+        str | None, typer.Option(help="Address for gRPC; default 127.0.0.1:7440.")
+    ] = None,
+    metrics_listen: Annotated[
+        str | None, typer.Option(help="Address for Prometheus; empty switches it off.")
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="TOML file of settings."),
+    ] = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Create demo data and print its keys.")
+    ] = False,
+    ready_file: Annotated[
+        Path | None,
+        typer.Option(help="Write addresses and demo keys here, as JSON, when ready."),
+    ] = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then drain.
+
+    Every other setting is an environment variable CAGE_NAME or a key of --config.
+    """
+    with _friendly():
+        settings = load_config(
+            config, database=database, listen=listen, metrics_listen=metrics_listen
+        )
+        configure_log(settings.log_level)
+        # The books and the keys are for this user only.
+        os.umask(0o077)
+        settings.database_path.parent.mkdir(parents=True, exist_ok=True)
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        uvloop.run(_serve(settings, is_demo=demo, ready_file=ready_file))
+
+
+async def _serve(settings: Config, *, is_demo: bool, ready_file: Path | None) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    server = Server(settings)
+    try:
+        await server.open()
+        made = await demo_data.seed(server) if is_demo else None
+        await server.listen()
+        if made is not None:
+            demo_data.write_env(server, made)
+            _print_banner(server, made)
+        if ready_file is not None:
+            _write_ready(ready_file, server, made)
+        _log.info("ready", address=server.address, metrics=server.metrics_address)
+        # What lives now lives to the end: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        await stopped.wait()
+        _log.info("draining")
+    finally:
+        await server.drain()
+    _log.info("stopped")
+
+
+def _write_ready(path: Path, server: Server, made: demo_data.DemoKeys | None) -> None:
+    """Tell whoever started the server that it is ready, and where."""
+    ready = {
+        "address": server.address,
+        "metrics_address": server.metrics_address,
+        "studio_key": made.studio_key if made is not None else None,
+        "operator_key": made.operator_key if made is not None else None,
+        "admin_key": made.admin_key if made is not None else None,
+    }
+    write_private(path, json.dumps(ready))
+
+
+def _print_banner(server: Server, made: demo_data.DemoKeys) -> None:
+    env_file = demo_data.env_path(server)
+    cagectl = Path(sys.argv[0]).with_name("cagectl")
+    option = "" if str(env_file) == "var/demo.env" else f"--env-file {env_file} "
+    typer.echo(
+        f"Cage listens on  {server.address}\n"
+        f"studio key       {made.studio_key}\n"
+        f"operator key     {made.operator_key}\n"
+        f"All keys are in  {env_file}\n"
+        f"Try              {cagectl} {option}demo"
+    )
+
+
+@app.command("verify")
+def verify_command(database: DatabaseArgument) -> None:
+    """Recompute the books and print what differs; exit code 1 when something does."""
+    with _friendly():
+        _require(database)
+        findings = verify(database)
+    for finding in findings:
+        typer.echo(str(finding))
+    if findings:
+        raise typer.Exit(1)
+    typer.echo(f"{database}: the books are right")
+
+
+@app.command()
+def migrate(database: DatabaseArgument) -> None:
+    """Bring a database to the schema of this version; ``serve`` does so by itself."""
+    with _friendly():
+        _require(database)
+        asyncio.run(_open_and_close(database))
+    typer.echo(f"{database}: the schema is that of this version")
+
+
+async def _open_and_close(database: Path) -> None:
+    store = open_sqlite(database)
+    await store.start(asyncio.get_running_loop())
+    await store.drain()
+
+
+@keys.command("create")
+def create_key(
+    database: DatabaseArgument,
+    key_id: Annotated[
+        str, typer.Option(help="Id of the new key: lower-case letters, digits, . _ -")
+    ] = "admin",
+    display_name: Annotated[str, typer.Option(help="Name for humans.")] = "",
+) -> None:
+    """Create an ADMIN key while no server runs, and print its secret once.
+
+    Every other key is created with this one, through AdminService.
+    """
+    with _friendly():
+        database.parent.mkdir(parents=True, exist_ok=True)
+        typer.echo(asyncio.run(_create_key(database, key_id, display_name)))
+
+
+async def _create_key(database: Path, key_id: str, display_name: str) -> str:
+    """Create an ADMIN key by the ordinary use case and return its secret."""
+    os.umask(0o077)
+    store = open_sqlite(database)
+    await store.start(asyncio.get_running_loop())
+    admin = AdminApp(
+        writer=store.writer, reads=store.reads, random_bytes=secrets.token_bytes
+    )
+    command = CreateApiKey(
+        key_id=LOCAL_ACTOR,
+        request_id=str(uuid.uuid4()),
+        new_key_id=key_id,
+        role=Role.ADMIN,
+        integration_id="",
+        operator_ids=(),
+        display_name=display_name,
+        expire_time_us=0,
+    )
+    try:
+        answer = await admin.create_key(command, timeout_s=_KEY_TIMEOUT_S)
+    finally:
+        await store.drain()
+    return answer.api_key
+
+
+def _require(database: Path) -> None:
+    if not database.exists():
+        raise typer.BadParameter(f"there is no {database}")
+
+
+@contextmanager
+def _friendly() -> Iterator[None]:
+    """Tell what a person can mend in a line, and end with exit code 2."""
+    try:
+        yield
+    except (ConfigError, ListenError, DatabaseLockedError, SchemaError) as error:
+        typer.echo(f"caged: {error}", err=True)
+    except CageError as error:
+        typer.echo(f"caged: {to_status(error).message}", err=True)
+    else:
+        return
+    raise typer.Exit(2)
+
+
+def main() -> None:
+    """Run the command."""
+    app()

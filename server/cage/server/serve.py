@@ -1,0 +1,114 @@
+"""Assemble the server, start it, and drain it."""
+
+import asyncio
+import secrets
+import time
+
+import grpc
+
+from cage.admin.v1 import admin_service_pb2
+from cage.app.admin import AdminApp
+from cage.app.cashier import CashierApp
+from cage.app.kyc import KycApp
+from cage.app.player import PlayerApp
+from cage.app.session import SessionApp
+from cage.app.wallet import WalletApp
+from cage.cashier.v1 import cashier_service_pb2
+from cage.player.v1 import kyc_service_pb2, player_service_pb2, session_service_pb2
+from cage.rpc.admin import AdminServicer
+from cage.rpc.cashier import CashierServicer
+from cage.rpc.health import Health
+from cage.rpc.interceptor import Guard
+from cage.rpc.kyc import KycServicer
+from cage.rpc.meter import Meter
+from cage.rpc.operation import Executor
+from cage.rpc.player import PlayerServicer
+from cage.rpc.reflection import register_reflection
+from cage.rpc.session import SessionServicer
+from cage.rpc.wallet import WalletServicer
+from cage.server.config import Config
+from cage.server.listen import SERVER_OPTIONS, bind_grpc, bind_metrics, guard_settings
+from cage.server.metrics import BatchMeter, Exporter, MetricsServer
+from cage.storage import open_sqlite
+from cage.wallet.v1 import wallet_service_pb2
+
+
+class Server:
+    """Hold one server: assembled, started, drained, each once and in that order.
+
+    It has to be made on its event loop. ``address`` and ``metrics_address`` are known
+    once it has started.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.address = self.metrics_address = ""
+
+        meter, batches = Meter(), BatchMeter()
+        self.store = store = open_sqlite(
+            config.database_path,
+            capacity=config.queue_capacity,
+            observe=batches.observe,
+        )
+        writer, reads, draw = store.writer, store.reads, secrets.token_bytes
+
+        wallet = WalletApp(writer=writer, reads=reads)
+        session = SessionApp(
+            writer=writer,
+            random_bytes=draw,
+            launch_token_life_s=config.launch_token_life_s,
+            session_life_s=config.session_life_s,
+        )
+        self.player = PlayerApp(
+            writer=writer, reads=reads, now_us=_now_us, random_bytes=draw
+        )
+        self.kyc = KycApp(writer=writer)
+        self.cashier = CashierApp(writer=writer, reads=reads)
+        self.admin = AdminApp(writer=writer, reads=reads, random_bytes=draw)
+
+        self._guard = Guard(writer, meter=meter, settings=guard_settings(config))
+        executor = Executor(wallet, meter=meter, fail=self._guard.fail)
+        self._wallet_servicer = WalletServicer(wallet, session, executor)
+        self._grpc = grpc.aio.server(options=SERVER_OPTIONS)
+        names = [
+            self._guard.register(self._grpc, module.DESCRIPTOR, servicer)
+            for module, servicer in (
+                (wallet_service_pb2, self._wallet_servicer),
+                (player_service_pb2, PlayerServicer(self.player)),
+                (session_service_pb2, SessionServicer(session)),
+                (kyc_service_pb2, KycServicer(self.kyc)),
+                (cashier_service_pb2, CashierServicer(self.cashier)),
+                (admin_service_pb2, AdminServicer(self.admin)),
+            )
+        ]
+        self._health = Health(names)
+        self._health.register(self._grpc)
+        if config.reflection:
+            register_reflection(self._grpc, names)
+        self._metrics = MetricsServer(Exporter(meter, batches, writer.queue_depth))
+
+    async def open(self) -> None:
+        """Start the writer: use cases work, and nobody is listened to yet."""
+        await self.store.start(asyncio.get_running_loop())
+
+    async def listen(self) -> None:
+        """Take calls. Raises ListenError when an address cannot be had."""
+        self.address = bind_grpc(self._grpc, self.config)
+        await self._grpc.start()
+        self.metrics_address = await bind_metrics(self._metrics, self.config)
+        await self._health.set_serving()
+
+    async def drain(self) -> None:
+        """Take no more calls, finish those that run, commit what waits, close."""
+        if self.address:
+            await self._health.set_draining()
+            await asyncio.sleep(self.config.drain_delay_s)
+            self._guard.is_draining = True
+            self._wallet_servicer.end_streams()
+            await self._grpc.stop(self.config.drain_grace_s)
+        await self.store.drain()
+        await self._metrics.stop()
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1_000
