@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from cage.client import Client
@@ -79,20 +80,19 @@ def status(
 
 
 def _table(players: list[Player]) -> Table:
-    table = Table(title="player")
-    for name in ("player", "brand", "country", "jurisdiction", "currency", "status"):
+    table = Table(title="player", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("player", no_wrap=True)
+    for name in ("brand", "country", "currency", "status"):
         table.add_column(name, overflow="fold")
     table.add_column("kyc", justify="right")
-    table.add_column("test")
     for player in players:
+        status = PlayerStatus.Name(player.status).removeprefix(_PREFIX)
         table.add_row(
             player.player_id,
             player.brand_id,
-            player.country_code,
-            player.jurisdiction,
+            f"{player.country_code} ({player.jurisdiction})",
             player.currency_code,
-            PlayerStatus.Name(player.status).removeprefix(_PREFIX),
+            f"{status} (test)" if player.is_test else status,
             str(player.kyc_level),
-            "yes" if player.is_test else "",
         )
     return table
