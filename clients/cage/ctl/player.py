@@ -82,15 +82,19 @@ def status(
 def _table(players: list[Player]) -> Table:
     table = Table(title="player", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("player", no_wrap=True)
-    for name in ("brand", "country", "currency", "status"):
-        table.add_column(name, overflow="fold")
+    table.add_column("brand", overflow="fold")
+    for name in ("from", "in"):
+        table.add_column(name)
+    table.add_column("status")
     table.add_column("kyc", justify="right")
     for player in players:
-        status = PlayerStatus.Name(player.status).removeprefix(_PREFIX)
+        status = (
+            PlayerStatus.Name(player.status).removeprefix(_PREFIX).replace("_", " ")
+        )
         table.add_row(
             player.player_id,
             player.brand_id,
-            f"{player.country_code} ({player.jurisdiction})",
+            player.country_code,
             player.currency_code,
             f"{status} (test)" if player.is_test else status,
             str(player.kyc_level),
