@@ -1,0 +1,346 @@
+"""Build a small deployment for tests with real commands, and read all of it back."""
+
+import hashlib
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
+from functools import cache
+from pathlib import Path
+
+from cage.core.admin import (
+    LOCAL_ACTOR,
+    CreateBrand,
+    CreateCurrency,
+    CreateGame,
+    CreateIntegration,
+    CreateOperator,
+    CreateStudio,
+)
+from cage.core.book import Book
+from cage.core.decide import DECISIONS
+from cage.core.errors import CageError
+from cage.core.key import CreateApiKey
+from cage.core.needs import FIRST
+from cage.core.player import PlayerStatus, RegisterPlayer, SetPlayerStatus
+from cage.core.registry import Role
+from cage.core.session import Authenticate, CreateLaunchToken, EndSession
+from cage.core.wallet import Account, Award, KeySpace, Kind, State, Transaction
+from cage.storage import open_sqlite
+from cage.storage.schema import metadata
+from cage.storage.sqlite import SqliteWriter
+
+FOUNDED_US = 1_700_000_000_000_000
+# Tests start here: long after the founding, so that a short session is over.
+NOW_US = FOUNDED_US + 3_600_000_000
+DAY_US = 86_400_000_000
+
+CASH = 100
+BONUS = 50
+
+SCALES = {"EUR": 2, "USD": 2}
+GAMES = {"slots": "north", "dice": "south"}
+BRANDS = {"acme-one": "acme", "rival-one": "rival"}
+# Player to (brand, currency of the account).
+PLAYERS = {
+    "ann": ("acme-one", "EUR"),
+    "bob": ("acme-one", "EUR"),
+    "cat": ("acme-one", "USD"),
+    "zed": ("rival-one", "EUR"),
+}
+# Integration to its policy bet_needs_session.
+INTEGRATIONS = {"hub": False, "strict": True}
+# Game key to (integration, operators).
+GAME_KEYS = {
+    "hub-key": ("hub", ("acme",)),
+    "wide-key": ("hub", ("acme", "rival")),
+    "strict-key": ("strict", ("acme",)),
+}
+OFFICE_KEY = "office-key"
+# A key that no command of the founding creates, and its digest.
+LATE_KEY = "late-key"
+# Session digest to (player, game, currency, what a bet with it meets).
+SESSIONS = {
+    "s-over": ("ann", "slots", "EUR", "SESSION_EXPIRED"),
+    "s-ended": ("ann", "slots", "EUR", "SESSION_ENDED"),
+    "s-rotated": ("ann", "slots", "EUR", "SESSION_ENDED"),
+    "s-ann": ("ann", "slots", "EUR", ""),
+    "s-bob": ("bob", "dice", "EUR", ""),
+}
+
+
+class Clock:
+    """Show the time that a test sets."""
+
+    def __init__(self, now_us: int = NOW_US) -> None:
+        self.now_us = now_us
+
+    def __call__(self) -> int:
+        """Return the time in microseconds since 1970."""
+        return self.now_us
+
+
+class GrantBonus(Award):
+    """Credit bonus money, which no command of the wallet grants yet."""
+
+    __slots__ = ()
+
+
+def decide_grant_bonus(book: Book, grant: GrantBonus) -> Transaction:
+    """Post an award to the bonus balance."""
+    key = book.caller(grant.key_id)
+    gate = book.player(key, grant.player_id)
+    currency = book.currency(grant.currency_code)
+    return book.record(
+        gate,
+        book.wallet(gate, currency.currency_no),
+        integration_no=key.integration_no,
+        key_space=KeySpace.MOVE,
+        transaction_id=grant.transaction_id,
+        kind=Kind.AWARD,
+        state=State.POSTED,
+        amount=grant.amount,
+        bonus=grant.amount,
+        game_no=book.game(grant.game_id).game_no,
+        variant=grant.kind,
+        house=Account.AWARD,
+    )
+
+
+@contextmanager
+def decided(
+    kind: type, decision: Callable[[Book, object], object], like: type | None = None
+) -> Iterator[None]:
+    """Let the engine decide one more kind of command, which needs what another does."""
+    DECISIONS[kind] = decision
+    if like is not None:
+        FIRST[kind] = FIRST[like]
+    try:
+        yield
+    finally:
+        del DECISIONS[kind]
+        FIRST.pop(kind, None)
+
+
+def founding() -> list[object]:
+    """List the commands that found the deployment: registry, keys and players."""
+    who = {"key_id": LOCAL_ACTOR}
+    named = {"display_name": "", "enabled": True}
+    commands: list[object] = []
+
+    def add(kind: type, **content: object) -> None:
+        commands.append(kind(**who, request_id=f"found-{len(commands)}", **content))
+
+    for code, scale in SCALES.items():
+        add(CreateCurrency, currency_code=code, scale=scale)
+    for operator in sorted(set(BRANDS.values())):
+        add(CreateOperator, operator_id=operator, **named)
+    for brand, operator in BRANDS.items():
+        add(CreateBrand, brand_id=brand, operator_id=operator, **named)
+    for integration, needs in INTEGRATIONS.items():
+        add(
+            CreateIntegration,
+            integration_id=integration,
+            bet_needs_session=needs,
+            **named,
+        )
+    for studio in sorted(set(GAMES.values())):
+        add(CreateStudio, studio_id=studio, **named)
+    for game, studio in GAMES.items():
+        add(CreateGame, game_id=game, studio_id=studio, **named)
+    keys = [create_key(key, *grant) for key, grant in GAME_KEYS.items()]
+    office = create_key(OFFICE_KEY, "", ("acme", "rival"))
+    return [*commands, *keys, office, *registrations()]
+
+
+def create_key(
+    new_key_id: str, integration_id: str, operator_ids: tuple[str, ...]
+) -> CreateApiKey:
+    """Create a key of role GAME, or OPERATOR without an integration."""
+    return CreateApiKey(
+        key_id=LOCAL_ACTOR,
+        request_id=f"create-{new_key_id}",
+        new_key_id=new_key_id,
+        role=Role.GAME if integration_id else Role.OPERATOR,
+        integration_id=integration_id,
+        operator_ids=operator_ids,
+        display_name="",
+        expire_time_us=0,
+        digest=f"digest of {new_key_id}",
+    )
+
+
+def registrations() -> list[object]:
+    """List the commands that register and activate the players."""
+    commands: list[object] = []
+    for player_id, (brand, currency) in PLAYERS.items():
+        commands += (
+            register_player(player_id, brand, currency),
+            set_status(f"activate-{player_id}", player_id, PlayerStatus.ACTIVE),
+        )
+    return commands
+
+
+def register_player(player_id: str, brand: str, currency: str) -> RegisterPlayer:
+    """Register a player whose id the test chooses."""
+    return RegisterPlayer(
+        key_id=OFFICE_KEY,
+        request_id=f"register-{player_id}",
+        brand_id=brand,
+        display_name=player_id,
+        country_code="MT",
+        jurisdiction="MT",
+        language_code="en",
+        currency_code=currency,
+        is_test=False,
+        player_id=player_id,
+    )
+
+
+def set_status(
+    request_id: str, player_id: str, status: PlayerStatus
+) -> SetPlayerStatus:
+    """Change the status of a player."""
+    return SetPlayerStatus(
+        key_id=OFFICE_KEY,
+        request_id=request_id,
+        player_id=player_id,
+        status=status,
+        reason="test",
+    )
+
+
+def funding() -> list[object]:
+    """List the commands that give every player cash and bonus money."""
+    commands: list[object] = []
+    for player_id, (_, currency) in PLAYERS.items():
+        for kind, amount in ((Award, CASH), (GrantBonus, BONUS)):
+            commands.append(
+                kind(
+                    key_id="wide-key",
+                    player_id=player_id,
+                    game_id="slots",
+                    round_id="",
+                    transaction_id=f"fund-{kind.__name__}",
+                    currency_code=currency,
+                    amount=amount,
+                    scale=2,
+                    kind=2,
+                )
+            )
+    return commands
+
+
+def sessions() -> list[object]:
+    """List the commands that leave one session of each kind."""
+    commands: list[object] = []
+    for digest, (player_id, game_id, currency, meets) in SESSIONS.items():
+        if digest == "s-rotated":
+            # Ends what was opened before.
+            commands.append(
+                EndSession(key_id=OFFICE_KEY, request_id="end", player_id="ann")
+            )
+        life_us = 1_000_000 if meets == "SESSION_EXPIRED" else DAY_US
+        launch = CreateLaunchToken(
+            key_id=OFFICE_KEY,
+            request_id=f"launch-{digest}",
+            player_id=player_id,
+            game_id=game_id,
+            currency_code=currency,
+            launch_digest=f"launch of {digest}",
+            life_us=DAY_US,
+        )
+        commands += (launch, authenticate(digest, digest, life_us=life_us))
+        if digest == "s-rotated":
+            commands.append(authenticate(digest, "s-newest", rotate=True))
+    return commands
+
+
+def authenticate(
+    launch: str, digest: str, *, rotate: bool = False, life_us: int = DAY_US
+) -> Authenticate:
+    """Exchange the launch token of one of SESSIONS for a session token."""
+    return Authenticate(
+        key_id="hub-key",
+        player_id=SESSIONS[launch][0],
+        launch_digest=f"launch of {launch}",
+        session_digest=digest,
+        rotate=rotate,
+        life_us=life_us,
+    )
+
+
+@contextmanager
+def open_writer(path: Path, clock: Callable[[], int]) -> Iterator[SqliteWriter]:
+    """Open a database without starting its thread: ``apply`` runs on the caller's."""
+    store = open_sqlite(path, clock_us=clock)
+    try:
+        yield store.writer
+    finally:
+        store.writer.close()
+        store._lock.release()
+
+
+def apply_all(writer: SqliteWriter, commands: Sequence[object]) -> list[object]:
+    """Apply commands as one batch that has to be answered without a refusal."""
+    outcomes = writer.apply(commands).outcomes
+    refused = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+
+    assert not refused, refused
+
+    return outcomes
+
+
+@cache
+def template() -> bytes:
+    """Build the deployment once a process, and return its file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "template.db"
+        clock = Clock(FOUNDED_US)
+        with open_writer(path, clock) as writer:
+            apply_all(writer, founding())
+            with decided(GrantBonus, decide_grant_bonus, like=Award):
+                apply_all(writer, funding())
+            opening = sessions()
+            # The first session is over before the others are ended.
+            apply_all(writer, opening[:2])
+            clock.now_us = NOW_US
+            apply_all(writer, opening[2:])
+        return path.read_bytes()
+
+
+def fresh_database(folder: str | Path, name: str = "cage.db") -> Path:
+    """Write a database that holds the deployment, and return its path."""
+    path = Path(folder) / name
+    path.write_bytes(template())
+    return path
+
+
+def render(value: object) -> object:
+    """Write an answer as plain data that can be compared."""
+    if isinstance(value, CageError):
+        told = (value.reason.value, dict(value.metadata), render(value.balance))
+        return ("refused", *told)
+    if is_dataclass(value) and not isinstance(value, type):
+        content = {f.name: render(getattr(value, f.name)) for f in fields(value)}
+        return {"": type(value).__name__, **content}
+    if isinstance(value, list | tuple):
+        return [render(each) for each in value]
+    return value
+
+
+def contents(connection: sqlite3.Connection) -> dict[str, list[tuple[object, ...]]]:
+    """Read every row of every table, in the order of the primary keys."""
+    return {
+        table.name: connection.execute(
+            f"SELECT * FROM {table.name} ORDER BY "  # noqa: S608 - names of the schema
+            + ", ".join(column.name for column in table.primary_key.columns)
+        ).fetchall()
+        for table in metadata.sorted_tables
+    }
+
+
+def digest_of(tables: dict[str, list[tuple[object, ...]]]) -> str:
+    """Return the SHA-256 of the rows of tables."""
+    return hashlib.sha256(repr(tables).encode()).hexdigest()

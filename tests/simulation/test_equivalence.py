@@ -1,0 +1,99 @@
+"""Any partition of any command list into batches equals one by one."""
+
+import copy
+import tempfile
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+from tests.simulation.commands import any_command, expand, get_balance, histories
+from tests.simulation.deployment import (
+    Clock,
+    contents,
+    decided,
+    fresh_database,
+    open_writer,
+    render,
+)
+
+from cage.core.book import Book
+from cage.core.wallet import GetBalance
+from cage.storage import verify
+
+SIZES = st.lists(st.sampled_from([1, 2, 3, 5, 8, 13, 40]), min_size=1, max_size=6)
+INTERNAL = ("refused", "INTERNAL", {}, None)
+
+
+class Poison(GetBalance):
+    """Fail after an effect, as a defect would."""
+
+    __slots__ = ()
+
+
+def decide_poison(book: Book, poison: Any) -> object:
+    """Journal a change, then fail."""
+    book.change(poison.key_id, "player", "ann", "Poison", before="", after="{}")
+    raise RuntimeError("poison")
+
+
+def command_or_poison(rng: Random) -> Any:
+    """Draw a command that now and then fails."""
+    if rng.random() > 0.01:
+        return any_command(rng)
+    read = get_balance(rng)
+    return Poison(**{name: getattr(read, name) for name in GetBalance.__slots__})
+
+
+def cut(commands: Sequence[Any], sizes: Sequence[int]) -> list[list[Any]]:
+    """Cut commands into batches of some sizes, again and again."""
+    batches: list[list[Any]] = []
+    start = 0
+    while start < len(commands):
+        size = sizes[len(batches) % len(sizes)]
+        batches.append(copy.deepcopy(list(commands[start : start + size])))
+        start += size
+    return batches
+
+
+def run(
+    folder: str, name: str, batches: Sequence[Sequence[Any]]
+) -> tuple[list[object], dict[str, list[tuple[object, ...]]]]:
+    """Apply batches to a fresh deployment; return the answers and all rows.
+
+    Headers of batches and hashes are left out: they say how commands were batched.
+    """
+    path = fresh_database(folder, name)
+    outcomes: list[object] = []
+    with open_writer(path, Clock()) as writer:
+        for batch in batches:
+            outcomes += [render(outcome) for outcome in writer.apply(batch).outcomes]
+        tables = contents(writer._connection)
+    del tables["batches"]
+    lane, _, item_no, _, time_us = tables["lanes"][0]
+    tables["lanes"] = [(lane, item_no, time_us)]
+
+    assert verify(path) == []
+
+    return outcomes, tables
+
+
+@settings(max_examples=250)
+@given(numbers=histories(), sizes=SIZES)
+def test_any_batches_equal_one_by_one(numbers: list[int], sizes: list[int]) -> None:
+    """A partition into batches changes neither an answer nor a row."""
+    commands = expand(numbers, command_or_poison)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        decided(Poison, decide_poison, like=GetBalance),
+        capture_logs(),
+    ):
+        expected, rows = run(folder, "one.db", cut(commands, [1]))
+        outcomes, batched_rows = run(folder, "batched.db", cut(commands, sizes))
+
+    assert outcomes == expected
+    assert batched_rows == rows
+    for command, outcome in zip(commands, outcomes, strict=True):
+        assert (outcome == INTERNAL) == isinstance(command, Poison), command
