@@ -29,7 +29,8 @@ from cage.rpc.validation import Check, checker_of
 # From this share of the in-flight limit on, bets are shed; what brings money back
 # still passes.
 BET_SHARE = 0.8
-_BEARER = "bearer "
+# Bounds the headers that are kept; one key can be written in several ways.
+_KEYS_MAX = 10_000
 
 _GAME = frozenset({Role.GAME})
 _OPERATOR = frozenset({Role.OPERATOR, Role.ADMIN})
@@ -126,6 +127,8 @@ class Guard:
         self._settings = settings
         self._ok_sampler = Sampler(settings.log_share)
         self._refusal_sampler = Sampler(settings.refusal_log_share)
+        self._keys: dict[str, ApiKey] = {}
+        self._keys_registry: Registry | None = None
         self.is_draining = False
 
     def register(
@@ -241,11 +244,8 @@ class Guard:
 
     def _authorize(self, name: str, roles: frozenset[Role], context: Context) -> ApiKey:
         """Return the caller's key, or raise what stands in its way."""
-        secret = _secret_of(context)
-        if not secret:
-            raise CageError(Reason.KEY_MISSING)
-        key = self._holder.registry.keys_by_digest.get(digest_of(secret))
-        if key is None or not key.is_valid(time.time_ns() // 1_000):
+        key = self._find_key(_header_of(context))
+        if not key.is_valid(time.time_ns() // 1_000):
             raise CageError(Reason.KEY_INVALID)
         if key.role not in roles:
             raise CageError(
@@ -253,6 +253,26 @@ class Guard:
             )
         if self.is_draining:
             raise CageError(Reason.SHUTTING_DOWN)
+        return key
+
+    def _find_key(self, header: str) -> ApiKey:
+        """Return the key of an authorization header, or KEY_MISSING or KEY_INVALID.
+
+        Headers that led to a key are kept until the registry changes.
+        """
+        registry = self._holder.registry
+        if registry is not self._keys_registry or len(self._keys) >= _KEYS_MAX:
+            self._keys_registry, self._keys = registry, {}
+        key = self._keys.get(header)
+        if key is not None:
+            return key
+        scheme, _, secret = header.partition(" ")
+        if scheme.lower() != "bearer" or not secret:
+            raise CageError(Reason.KEY_MISSING)
+        key = registry.keys_by_digest.get(digest_of(secret))
+        if key is None:
+            raise CageError(Reason.KEY_INVALID)
+        self._keys[header] = key
         return key
 
     def _timeout_s(self, context: Context) -> float:
@@ -316,12 +336,11 @@ def _tolerant(parse: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
     return parse_or_none
 
 
-def _secret_of(context: Context) -> str:
-    """Return the API key in the call's metadata, empty without one."""
+def _header_of(context: Context) -> str:
+    """Return the authorization header of a call, empty without one."""
     for name, value in context.invocation_metadata() or ():
         if name == "authorization" and isinstance(value, str):
-            is_bearer = value[: len(_BEARER)].lower() == _BEARER
-            return value[len(_BEARER) :].strip() if is_bearer else ""
+            return value
     return ""
 
 
@@ -330,7 +349,7 @@ def _admit(request: Any, check: Check | None, *, is_full: bool) -> None:
     if is_full:
         raise CageError(Reason.OVERLOADED)
     if request is None:
-        raise invalid_field("", "the request cannot be parsed")
+        raise invalid_field("request", "cannot be parsed")
     if check is not None:
         check(request)
 

@@ -75,7 +75,7 @@ class Stream:
                 return
             self._judge_key()
             if frame is None:
-                raise invalid_field("", "the frame cannot be parsed")
+                raise invalid_field("frame", "cannot be parsed")
             self._take(frame)
             while self._waiting_count >= FRAMES_MAX:
                 self._reader_wait = asyncio.get_running_loop().create_future()
