@@ -187,7 +187,8 @@ def decide_end_session(book: Book, command: EndSession) -> int:
         for session in book.sessions.values()
         if session.player_no == gate.player_no and is_open(session, book.now_us)
     ]
-    for session in running:
+    # In their own order, whatever else the batch had loaded.
+    for session in sorted(running, key=lambda session: session.session_no):
         before = columns(session)
         session.end_time_us = book.now_us
         write_session(book, command, session, before=before)
