@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 from tests.simulation.commands import any_command, expand, get_balance, histories
 from tests.simulation.deployment import (
+    LATE_KEY,
+    OFFICE_KEY,
     Clock,
     contents,
+    create_key,
     decided,
     fresh_database,
     open_writer,
@@ -20,9 +24,17 @@ from tests.simulation.deployment import (
 )
 
 from cage.core.book import Book
-from cage.core.wallet import GetBalance
+from cage.core.session import EndSession
+from cage.core.wallet import Bet, GetBalance, Win
 from cage.storage import verify
 
+PLACE = {
+    "key_id": "hub-key",
+    "player_id": "ann",
+    "game_id": "slots",
+    "round_id": "r1",
+}
+STAKE = {"currency_code": "EUR", "amount": 10, "scale": 2}
 SIZES = st.lists(st.sampled_from([1, 2, 3, 5, 8, 13, 40]), min_size=1, max_size=6)
 INTERNAL = ("refused", "INTERNAL", {}, None)
 
@@ -80,11 +92,8 @@ def run(
     return outcomes, tables
 
 
-@settings(max_examples=250)
-@given(numbers=histories(), sizes=SIZES)
-def test_any_batches_equal_one_by_one(numbers: list[int], sizes: list[int]) -> None:
-    """A partition into batches changes neither an answer nor a row."""
-    commands = expand(numbers, command_or_poison)
+def assert_equivalent(commands: Sequence[Any], sizes: Sequence[int]) -> None:
+    """Hold batches of some sizes against one command at a time."""
     with (
         tempfile.TemporaryDirectory() as folder,
         decided(Poison, decide_poison, like=GetBalance),
@@ -97,3 +106,29 @@ def test_any_batches_equal_one_by_one(numbers: list[int], sizes: list[int]) -> N
     assert batched_rows == rows
     for command, outcome in zip(commands, outcomes, strict=True):
         assert (outcome == INTERNAL) == isinstance(command, Poison), command
+
+
+@settings(max_examples=250)
+@given(numbers=histories(), sizes=SIZES)
+def test_any_batches_equal_one_by_one(numbers: list[int], sizes: list[int]) -> None:
+    """A partition into batches changes neither an answer nor a row."""
+    assert_equivalent(expand(numbers, command_or_poison), sizes)
+
+
+def test_sessions_end_in_order() -> None:
+    """Sessions end in their own order, whichever a bet of the batch had loaded."""
+    bet = Bet(**PLACE, **STAKE, transaction_id="t1", session_digest="s-ann")
+    end = EndSession(key_id=OFFICE_KEY, request_id="end all", player_id="ann")
+
+    assert_equivalent([bet, end], [2])
+
+
+@pytest.mark.parametrize("kind", [Bet, Win])
+def test_key_works_in_its_own_batch(kind: type) -> None:
+    """A call with a key that its own batch creates finds the player's rows."""
+    first = Bet(**PLACE, **STAKE, transaction_id="t1")
+    create = create_key(LATE_KEY, "hub", ("acme",))
+    later = kind(**{**PLACE, "key_id": LATE_KEY}, **STAKE, transaction_id="t2")
+    again = kind(**{**PLACE, "key_id": LATE_KEY}, **STAKE, transaction_id="t2")
+
+    assert_equivalent([first, create, later, again], [1, 3])

@@ -60,6 +60,23 @@ class Needs:
     requests: set[RequestKey] = field(default_factory=set)
 
 
+def parts(commands: Sequence[object]) -> list[Sequence[object]]:
+    """Cut a batch after every command that changes the registry.
+
+    Keys, games and currencies say which rows the commands need, so whatever uses a
+    new one has to be read after it was committed.
+    """
+    if CHANGE_REGISTRY.isdisjoint(map(type, commands)):
+        return [commands]
+    ends = [
+        index + 1
+        for index, command in enumerate(commands)
+        if type(command) in CHANGE_REGISTRY
+    ]
+    cuts = zip([0, *ends], [*ends, len(commands)], strict=True)
+    return [commands[start:end] for start, end in cuts if start < end]
+
+
 def first_needs(book: Book, commands: Sequence[object]) -> Needs:
     """Collect what the commands name themselves."""
     needs = Needs(commands)
@@ -339,6 +356,10 @@ def _reference_more(book: Book, needs: Needs, reference: Transaction) -> bool:
         return True
     return asked
 
+
+CHANGE_REGISTRY = frozenset(
+    (*admin.CREATED, *admin.UPDATED, key.CreateApiKey, key.RevokeApiKey)
+)
 
 # The last argument of each is the command of the key's own type.
 First = Callable[[Book, Needs, Any], None]

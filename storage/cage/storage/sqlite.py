@@ -25,6 +25,7 @@ from cage.core.book import Book
 from cage.core.decide import decide
 from cage.core.errors import CageError, Reason
 from cage.core.journal import GENESIS_HASH
+from cage.core.needs import parts
 from cage.core.registry import Registry
 from cage.storage import schema
 from cage.storage.batch import has_effects, open_book, read_head, write_book
@@ -113,6 +114,13 @@ class Applied:
     run_s: float = 0.0
     commit_s: float = 0.0
     is_rerun: bool = False
+
+    def add(self, later: "Applied") -> None:
+        """Add what the commands after these came to."""
+        self.outcomes.extend(later.outcomes)
+        self.run_s += later.run_s
+        self.commit_s += later.commit_s
+        self.is_rerun = self.is_rerun or later.is_rerun
 
 
 def _outcome(book: Book, command: object) -> object:
@@ -236,10 +244,20 @@ class SqliteWriter:
             self._observe(stats)
 
     def apply(self, commands: Sequence[object]) -> "Applied":
-        """Commit a batch; when it fails, one command at a time, in order.
+        """Commit a batch, in parts where it changes the registry.
 
-        The one that fails alone answers INTERNAL, and nothing of it stays. Runs on
-        the writer's thread, or on the caller's while that is not started.
+        Runs on the writer's thread, or on the caller's while that is not started.
+        """
+        first, *rest = parts(commands)
+        total = self._apply(first)
+        for part in rest:
+            total.add(self._apply(part))
+        return total
+
+    def _apply(self, commands: Sequence[object]) -> "Applied":
+        """Commit commands at once; when that fails, one at a time, in order.
+
+        The one that fails alone answers INTERNAL, and nothing of it stays.
         """
         try:
             return self._commit(commands)
@@ -248,10 +266,7 @@ class SqliteWriter:
         total = Applied(is_rerun=True)
         for command in commands:
             try:
-                alone = self._commit([command])
-                total.outcomes.extend(alone.outcomes)
-                total.run_s += alone.run_s
-                total.commit_s += alone.commit_s
+                total.add(self._commit([command]))
             except Exception:  # noqa: BLE001 - this command alone is refused
                 _log.exception("command failed", command=type(command).__name__)
                 total.outcomes.append(CageError(Reason.INTERNAL))
