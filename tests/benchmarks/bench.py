@@ -1,0 +1,123 @@
+"""Measure Cage against its budgets; print a table and write build/bench.json.
+
+Every figure is a ratio within one run on one machine, because absolute ones drift.
+The whole takes about a quarter of an hour; ``--quick`` runs a smoke of every row,
+whose figures mean nothing.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+from figures import BUDGETS, Row, table, write
+from programs import caged, empty_server, load_on, run_program, seed_players
+from server_rows import Bench, Side
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVER_ROWS = (
+    ("unary_vs_empty", Bench.unary),
+    ("stream_vs_empty", Bench.stream),
+    ("batch_vs_empty", Bench.batch),
+    ("single_p50_vs_empty", Bench.single),
+    ("half_load_p99_vs_empty", Bench.half_load),
+    ("overload_goodput", Bench.overload),
+)
+
+
+def main() -> None:
+    """Measure the rows that were asked for."""
+    options = _options()
+    started = time.monotonic()
+    rows = []
+    for row in _rows(options):
+        print(table([row]).splitlines()[-1], flush=True)
+        rows.append(row)
+    seconds = round(time.monotonic() - started)
+    shown = {name: str(value) for name, value in vars(options).items()}
+    write(options.out, rows, seconds=seconds, options=shown)
+    print(f"\n{table(rows)}\n\n{seconds} s; written to {options.out}")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a smoke, under a minute")
+    parser.add_argument(
+        "--only", nargs="+", choices=BUDGETS, metavar="ROW", help="measure these rows"
+    )
+    parser.add_argument("--seconds", type=float, help="length of a window (3)")
+    parser.add_argument("--pairs", type=int, help="pairs of windows in a row (5)")
+    parser.add_argument("--players", type=int, help="number of players (2,000)")
+    parser.add_argument(
+        "--rss-bets", type=int, help="bets of rss_growth (1,000,000, in 5 minutes)"
+    )
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench.json")
+    options = parser.parse_args()
+    usual = {"seconds": 3.0, "pairs": 5, "players": 2_000, "rss_bets": 1_000_000}
+    quick = {"seconds": 0.5, "pairs": 1, "players": 200, "rss_bets": 1_000}
+    for name, value in (quick if options.quick else usual).items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    options.only = options.only or list(BUDGETS)
+    return options
+
+
+def _rows(options: argparse.Namespace) -> Iterator[Row]:
+    """Measure row after row, in temporary folders on this disk."""
+    with tempfile.TemporaryDirectory(prefix="cage-bench-") as folder:
+        if "engine_sqlite_vs_plain" in options.only:
+            yield _engine_row(options, Path(folder))
+    if set(options.only) == {"engine_sqlite_vs_plain"}:
+        return
+    with tempfile.TemporaryDirectory(prefix="cage-bench-") as folder:
+        yield from _server_rows(options, Path(folder))
+
+
+def _engine_row(options: argparse.Namespace, folder: Path) -> Row:
+    arguments = ["engine.py", str(folder)]
+    for name, value in (
+        ("players", options.players),
+        ("seconds", options.seconds),
+        ("samples", options.pairs),
+    ):
+        arguments += [f"--{name}", str(value)]
+    *samples, last = run_program(arguments, timeout_s=600)
+    for sample in samples:
+        sample["ratio"] = sample["engine"] / sample["plain"]
+    engine, plain = (
+        median(sample[side] for sample in samples) for side in ("engine", "plain")
+    )
+    return Row(
+        id="engine_sqlite_vs_plain",
+        value=median(sample["ratio"] for sample in samples),
+        samples=samples,
+        note=f"engine {engine:,.0f}, plain {plain:,.0f}; "
+        f"engine without the busy loop {last['alone']:,.0f} bets/s",
+    )
+
+
+def _server_rows(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
+    """Measure what needs servers, on one database that grows from row to row."""
+    players = folder / "players.json"
+    with caged(folder) as bet, empty_server(folder) as empty:
+        seed_players(bet, options.players, players)
+        with load_on(empty, players) as on_empty, load_on(bet, players) as on_bet:
+            bench = Bench(
+                empty=Side(server=empty, load=on_empty),
+                bet=Side(server=bet, load=on_bet),
+                database=folder / "cage.db",
+                seconds=options.seconds,
+                pairs=options.pairs,
+            )
+            bench.warm_up()
+            for row_id, measure in SERVER_ROWS:
+                if row_id in options.only:
+                    yield measure(bench)
+            if "rss_growth" in options.only:
+                yield bench.rss(options.rss_bets, limit_s=300.0)
+
+
+if __name__ == "__main__":
+    main()
