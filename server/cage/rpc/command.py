@@ -320,9 +320,7 @@ def _stake_extra(
         )
     if bet.jackpot_contributions:
         extra["jackpot_contributions"] = [
-            _contribution(
-                part, registry, f"{path}jackpot_contributions[{index}].amount"
-            )
+            _contribution(part, registry, f"{path}jackpot_contributions[{index}]")
             for index, part in enumerate(bet.jackpot_contributions)
         ]
     return extra
