@@ -93,6 +93,9 @@ class _Connection:
         finally:
             self._failure = failure
             call.cancel()
+            # A call that ended by itself is not cancelled, and grpc would wait for
+            # its next frame for ever.
+            self._frames.put_nowait(None)
             for answer in self._waiting.values():
                 if not answer.done():
                     answer.set_exception(_for_one(failure))
