@@ -182,7 +182,11 @@ async def _open_and_close(database: Path) -> None:
 def create_key(
     database: DatabaseArgument,
     key_id: Annotated[
-        str, typer.Option(help="Id of the new key: lower-case letters, digits, . _ -")
+        str,
+        typer.Option(
+            callback=_chosen_id,
+            help="Id of the new key: lower-case letters, digits, . _ -",
+        ),
     ] = "admin",
     display_name: Annotated[str, typer.Option(help="Name for humans.")] = "",
 ) -> None:
