@@ -5,6 +5,7 @@ the whole text, in hex, ever reaches a command, a row or a log.
 """
 
 import base64
+import functools
 import hashlib
 
 SECRET_BYTES = 32
@@ -18,8 +19,12 @@ def secret_text(prefix: str, random_bytes: bytes) -> str:
     return prefix + base64.urlsafe_b64encode(random_bytes).decode().rstrip("=")
 
 
+@functools.lru_cache(maxsize=16_384)
 def digest_of(secret: str) -> str:
-    """Return the SHA-256 of a secret's text, in hex."""
+    """Return the SHA-256 of a secret's text, in hex.
+
+    Kept for the secrets seen lately, because a session's token comes with every bet.
+    """
     return hashlib.sha256(secret.encode()).hexdigest()
 
 

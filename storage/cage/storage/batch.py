@@ -63,7 +63,10 @@ _NUMBERS = Select(schema.transactions, ("item_no",))
 _WALLETS = Select(schema.wallets, ("player_no", "currency_no"))
 _ALL_WALLETS = Select(schema.wallets, ("player_no",))
 _ROUNDS = Select(schema.rounds, ("player_no", "game_no", "round_id"))
-_TOKENS = Select(schema.session_tokens, ("digest",))
+_TOKENS = Select(
+    schema.session_tokens, ("digest",), joined=(schema.sessions, "session_no")
+)
+_TOKEN_WIDTH = len(schema.session_tokens.columns)
 _LAUNCHES = Select(schema.launch_tokens, ("digest",))
 _SESSIONS = Select(schema.sessions, ("session_no",))
 _OPEN_SESSIONS = Select(schema.sessions, ("player_no", "end_time_us"))
@@ -171,9 +174,9 @@ def _load_pam(cursor: sqlite3.Cursor, book: Book, needs: Needs) -> None:
     lane = book.head.lane
     sessions = set(needs.sessions)
     for row in _TOKENS.read(cursor, lane, needs.tokens):
-        token = SessionToken(*row)
+        token = SessionToken(*row[:_TOKEN_WIDTH])
         book.tokens.setdefault(token.digest, token)
-        sessions.add(token.session_no)
+        book.sessions.setdefault(token.session_no, Session(*row[_TOKEN_WIDTH:]))
     for row in _LAUNCHES.read(cursor, lane, needs.launches):
         launch = LaunchToken(*row)
         book.launches.setdefault(launch.digest, launch)

@@ -83,12 +83,19 @@ def _split(text: str, width: int) -> tuple[str, str, str]:
 class Select:
     """Read the rows of one table that have one of many keys, as JSON, in one step.
 
-    ``key`` names the key columns after ``lane``.
+    ``key`` names the key columns after ``lane``. ``joined`` is a second table of the
+    same lane and the column that leads to it; its columns follow the first's.
     """
 
-    def __init__(self, table: Table, key: Sequence[str]) -> None:
+    def __init__(
+        self,
+        table: Table,
+        key: Sequence[str],
+        *,
+        joined: tuple[Table, str] | None = None,
+    ) -> None:
         self._is_bare = len(key) == 1
-        before, group, after = _select_text(table, key)
+        before, group, after = _select_text(table, key, joined)
         self._texts = {
             size: before + ", ".join([group] * size) + after for size in SELECT_SIZES
         }
@@ -113,18 +120,27 @@ class Select:
         return found
 
 
-def _select_text(table: Table, key: Sequence[str]) -> tuple[str, str, str]:
+def _select_text(
+    table: Table, key: Sequence[str], joined: tuple[Table, str] | None
+) -> tuple[str, str, str]:
     """Return what stands before, in and after the VALUES of one key."""
     wanted = (
         values(*(column(name) for name in key), name="wanted")
         .data([tuple(bindparam(name) for name in key)])
         .cte("wanted")
     )
-    rows = func.json_group_array(func.json_array(*table.columns))
     on = and_(*(table.c[name] == wanted.c[name] for name in key))
+    source, shown = wanted.join(table, onclause=on), list(table.columns)
+    if joined is not None:
+        other, link = joined
+        source = source.join(
+            other,
+            onclause=and_(other.c.lane == table.c.lane, other.c[link] == table.c[link]),
+        )
+        shown += other.columns
     statement = (
-        select(rows)
-        .select_from(wanted.join(table, onclause=on))
+        select(func.json_group_array(func.json_array(*shown)))
+        .select_from(source)
         .where(table.c.lane == bindparam("lane"))
     )
     # CROSS JOIN is SQLite's way to say that the keys are the outer loop, whatever
