@@ -101,10 +101,7 @@ def serve(
 
 
 async def _serve(settings: Config, *, is_demo: bool, ready_file: Path | None) -> None:
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
+    stopped = _stop_on_signal()
     server = Server(settings)
     try:
         await server.open()
@@ -126,6 +123,22 @@ async def _serve(settings: Config, *, is_demo: bool, ready_file: Path | None) ->
     finally:
         await server.drain()
     _log.info("stopped")
+
+
+def _stop_on_signal() -> asyncio.Event:
+    """Return an event that the first signal sets; the second one ends the process."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+
+    def stop() -> None:
+        stopped.set()
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+    for number in numbers:
+        loop.add_signal_handler(number, stop)
+    return stopped
 
 
 def _write_ready(path: Path, server: Server, made: demo_data.DemoKeys | None) -> None:
