@@ -6,11 +6,11 @@ after the commit. Nothing here waits to fill a batch. A caller that goes away
 cancels only its own future: what has started always commits.
 """
 
-import asyncio
 import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from cage.core.errors import CageError, Reason
 
@@ -19,12 +19,35 @@ BATCH_MAX = 256
 BET_SHARE = 0.8
 
 
+class Settable(Protocol):
+    """Take the answer of a command; an asyncio future does, and so do lighter ones.
+
+    A caller that has gone says so by ``cancelled``.
+    """
+
+    def cancelled(self) -> bool:
+        """Say whether nobody waits any more."""
+        ...
+
+    def done(self) -> bool:
+        """Say whether it is answered or nobody waits any more."""
+        ...
+
+    def set_result(self, result: Any, /) -> None:
+        """Take what a command came to."""
+        ...
+
+    def set_exception(self, exception: Any, /) -> None:
+        """Take what refuses a command."""
+        ...
+
+
 @dataclass(slots=True)
 class Pending:
     """Hold one command that waits for its commit. Times are monotonic seconds."""
 
     command: object
-    future: "asyncio.Future[object]"
+    future: Settable
     deadline: float
     enqueue_time: float
 
@@ -59,13 +82,13 @@ class Lane:
 
     def submit(
         self,
-        loop: asyncio.AbstractEventLoop,
         command: object,
+        future: Settable,
         *,
         is_bet: bool,
         timeout_s: float | None,
-    ) -> "asyncio.Future[object]":
-        """Queue a command and return the future of its answer.
+    ) -> None:
+        """Queue a command, whose answer goes into a future.
 
         Raises SHUTTING_DOWN when the lane is closed, OVERLOADED when it is full
         (bets earlier than the rest), DEADLINE_TOO_SHORT when no time is left.
@@ -82,12 +105,10 @@ class Lane:
             raise CageError(Reason.DEADLINE_TOO_SHORT)
         else:
             deadline = now + timeout_s
-        future: asyncio.Future[object] = loop.create_future()
         self._queue.append(Pending(command, future, deadline, now))
         if self._is_idle:
             self._is_idle = False
             self._wake()
-        return future
 
     def take(self) -> tuple[list[Pending], list[Pending]]:
         """Return up to BATCH_MAX commands to start, and those that came too late.

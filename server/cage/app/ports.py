@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from cage.app.lane import Settable
 from cage.core.book import Change
 from cage.core.payment import Payment
 from cage.core.player import Gate, Profile
@@ -30,6 +31,18 @@ class Writer(Protocol):
         self, lane: int, command: object, *, is_bet: bool, timeout_s: float | None
     ) -> "asyncio.Future[object]":
         """Queue a command for its lane; the future holds the answer after COMMIT."""
+        ...
+
+    def submit_into(
+        self,
+        lane: int,
+        command: object,
+        future: Settable,
+        *,
+        is_bet: bool,
+        timeout_s: float | None,
+    ) -> None:
+        """Queue a command for its lane; its answer goes into the caller's future."""
         ...
 
 

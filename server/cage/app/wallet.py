@@ -8,6 +8,7 @@ by the core: a player of an operator that the key does not see is not found.
 import asyncio
 from dataclasses import dataclass
 
+from cage.app.lane import Settable
 from cage.app.page import Page, decode, encode, limit_of
 from cage.app.ports import Reads, Writer
 from cage.core.errors import CageError, Reason, invalid_field
@@ -84,6 +85,19 @@ class WalletApp:
         return writer.submit(
             lane_of(command.player_id, writer.lanes),
             command,
+            is_bet=_holds_bet(command),
+            timeout_s=timeout_s,
+        )
+
+    def submit_into(
+        self, command: WalletCommand, future: Settable, *, timeout_s: float | None
+    ) -> None:
+        """Queue a command, whose answer goes into the caller's future; see submit."""
+        writer = self._writer
+        writer.submit_into(
+            lane_of(command.player_id, writer.lanes),
+            command,
+            future,
             is_bet=_holds_bet(command),
             timeout_s=timeout_s,
         )

@@ -146,19 +146,42 @@ OPERATIONS = {
 
 @dataclass(slots=True)
 class Item:
-    """Hold one operation of a stream or a batch: queued, or refused at once."""
+    """Hold one operation of a stream or a batch until its answer is written.
+
+    It takes the answer as a future would, and calls ``on_done`` at once instead of
+    through the loop: a commit answers many. ``outcome`` is a result of the core or
+    the CageError that refuses.
+    """
 
     operation: Operation | None
     request: Any
-    future: "asyncio.Future[object] | None"
-    refusal: CageError | None
+    on_done: "Callable[[Item], None]"
+    outcome: object = None
+    is_done: bool = False
+    is_abandoned: bool = False
+    name: str = ""
 
-    def abandon(self) -> None:
-        """Give up the answer; what has started still commits."""
-        future = self.future
-        if future is not None and not future.cancel() and not future.cancelled():
-            # Mark it as seen, or the loop reports an exception nobody asked for.
-            future.exception()
+    def cancelled(self) -> bool:
+        """Say whether nobody waits any more; what has started still commits."""
+        return self.is_abandoned
+
+    def done(self) -> bool:
+        """Say whether it is answered, or nobody waits any more."""
+        return self.is_done or self.is_abandoned
+
+    def set_result(self, result: object, /) -> None:
+        """Take the answer and say so."""
+        self.outcome = result
+        self.is_done = True
+        self.on_done(self)
+
+    set_exception = set_result
+
+    def refuse(self, refusal: CageError) -> "Item":
+        """Take a refusal that came before anything was queued."""
+        self.outcome = refusal
+        self.is_done = True
+        return self
 
 
 class Executor:
@@ -207,39 +230,56 @@ class Executor:
         return response
 
     def begin_item(
-        self, requested: pb.Operation, *, key_id: str, timeout_s: float
+        self,
+        requested: pb.Operation,
+        on_done: Callable[[Item], None],
+        *,
+        key_id: str,
+        timeout_s: float,
+        name: str = "",
     ) -> Item:
-        """Queue one operation of several; a refusal is its answer."""
-        name = requested.WhichOneof("operation")
-        if name is None:
-            return Item(None, None, None, invalid_field("operation", "is required"))
-        operation, request = OPERATIONS[name], getattr(requested, name)
+        """Queue one operation of several. A refused one is done already.
+
+        ``name`` is the caller's own, for its replies.
+        """
+        kind = requested.WhichOneof("operation")
+        if kind is None:
+            item = Item(None, None, on_done, name=name)
+            return item.refuse(invalid_field("operation", "is required"))
+        operation, request = OPERATIONS[kind], getattr(requested, kind)
+        item = Item(operation, request, on_done, name=name)
+        wallet = self._wallet
         try:
-            future = self.begin(operation, request, key_id=key_id, timeout_s=timeout_s)
+            command = operation.to_command(request, key_id, wallet.registry)
+            wallet.submit_into(command, item, timeout_s=timeout_s)
         except CageError as refusal:
-            return Item(operation, request, None, refusal)
+            return item.refuse(refusal)
         except Exception:  # noqa: BLE001 - the edge: one operation fails, not its call
-            return Item(operation, request, None, self._fail(operation.name))
-        return Item(operation, request, future, None)
+            return item.refuse(self._fail(operation.name))
+        return item
 
     def fill_result(self, message: pb.OperationResult, item: Item) -> Reason | None:
         """Write what became of an item that is done; return why it was refused."""
-        refusal, operation, future = item.refusal, item.operation, item.future
-        if operation is not None and future is not None:
+        outcome, operation = item.outcome, item.operation
+        if operation is not None and not isinstance(outcome, CageError):
             try:
                 response = getattr(message, operation.name)
-                self._fill(response, operation, item.request, future.result())
-            except CageError as error:
-                refusal = error
+                self._fill(response, operation, item.request, outcome)
             except Exception:  # noqa: BLE001 - the edge: one operation fails
-                refusal = self._fail(operation.name)
+                outcome = self._fail(operation.name)
             else:
                 return None
-        if refusal is None:
-            raise AssertionError("an item is neither queued nor refused")
-        self._count(operation, refusal)
-        message.error.CopyFrom(to_status(refusal))
-        return refusal.reason
+        return self._refuse(message, operation, outcome)
+
+    def _refuse(
+        self, message: pb.OperationResult, operation: Operation | None, outcome: object
+    ) -> Reason:
+        """Write a refusal as the result of an operation."""
+        if not isinstance(outcome, CageError):
+            raise TypeError("an item is neither queued nor refused")
+        self._count(operation, outcome)
+        message.error.CopyFrom(to_status(outcome))
+        return outcome.reason
 
     def _fill(
         self, response: Any, operation: Operation, request: Any, result: object

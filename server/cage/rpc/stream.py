@@ -37,7 +37,7 @@ class Stream:
         # Frames taken and not answered yet; by name those that run.
         self._waiting_count = 0
         self._running: dict[str, Item] = {}
-        self._ready: deque[tuple[str, Item]] = deque()
+        self._ready: deque[Item] = deque()
         self._writer_wait: asyncio.Future[None] | None = None
         self._reader_wait: asyncio.Future[None] | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -52,13 +52,13 @@ class Stream:
         finally:
             reader.cancel()
             for item in self._running.values():
-                item.abandon()
+                item.is_abandoned = True
             await asyncio.wait((reader,))
+            failure = None if reader.cancelled() else reader.exception()
         if self._end is not None:
             raise self._end
-        if not reader.cancelled():
-            # Raises what the reader raised.
-            reader.result()
+        if failure is not None:
+            raise failure
 
     def end(self, refusal: CageError) -> None:
         """Take no more frames, answer those taken, and end with a refusal."""
@@ -86,7 +86,7 @@ class Stream:
         write, ready = self._context.write, self._ready
         while True:
             while ready:
-                await write(self._reply(*ready.popleft()))
+                await write(self._reply(ready.popleft()))
                 self._waiting_count -= 1
                 _wake(self._reader_wait)
             if reader.done() and not self._waiting_count:
@@ -110,16 +110,20 @@ class Stream:
         try:
             timeout_s = self._judge_frame(frame, correlation_id)
         except CageError as refusal:
-            self._finish(correlation_id, Item(None, None, None, refusal))
+            item = Item(None, None, self._finish, name=correlation_id)
+            self._finish(item.refuse(refusal))
             return
         item = self._executor.begin_item(
-            frame.operation, key_id=self._key.key_id, timeout_s=timeout_s
+            frame.operation,
+            self._finish,
+            key_id=self._key.key_id,
+            timeout_s=timeout_s,
+            name=correlation_id,
         )
-        if item.future is None:
-            self._finish(correlation_id, item)
-            return
-        self._running[correlation_id] = item
-        item.future.add_done_callback(lambda _: self._finish(correlation_id, item))
+        if item.is_done:
+            self._finish(item)
+        else:
+            self._running[correlation_id] = item
 
     def _judge_frame(
         self, frame: pb.StreamExecuteRequest, correlation_id: str
@@ -138,16 +142,16 @@ class Stream:
             return self._timeout_s
         return frame.timeout.seconds + frame.timeout.nanos / 1e9
 
-    def _finish(self, correlation_id: str, item: Item) -> None:
+    def _finish(self, item: Item) -> None:
         """Hand a frame to the writer."""
-        self._ready.append((correlation_id, item))
+        self._ready.append(item)
         _wake(self._writer_wait)
 
-    def _reply(self, correlation_id: str, item: Item) -> pb.StreamExecuteResponse:
+    def _reply(self, item: Item) -> pb.StreamExecuteResponse:
         """Build the reply of a frame and set its name free."""
-        if item.future is not None:
-            del self._running[correlation_id]
-        reply = pb.StreamExecuteResponse(correlation_id=correlation_id)
+        if self._running.get(item.name) is item:
+            del self._running[item.name]
+        reply = pb.StreamExecuteResponse(correlation_id=item.name)
         refused = self._executor.fill_result(reply.result, item)
         if refused is Reason.KEY_INVALID:
             self.end(CageError(Reason.KEY_INVALID))

@@ -1,6 +1,5 @@
 """Serve ``cage.wallet.v1.WalletService``."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
@@ -9,6 +8,7 @@ from cage.core.errors import CageError, Reason
 from cage.core.registry import ApiKey
 from cage.core.session import Authenticated
 from cage.core.wallet import Kind
+from cage.rpc.batch import Batch
 from cage.rpc.convert import fill_balance, fill_round, fill_time, to_transaction
 from cage.rpc.interceptor import Call
 from cage.rpc.operation import OPERATIONS, Executor
@@ -130,22 +130,7 @@ class WalletServicer:
         self, request: pb.BatchExecuteRequest, call: Call
     ) -> pb.BatchExecuteResponse:
         """Execute a list of operations, each with a result of its own."""
-        items = [
-            self.executor.begin_item(
-                requested, key_id=call.key.key_id, timeout_s=call.timeout_s
-            )
-            for requested in request.operations
-        ]
-        response = pb.BatchExecuteResponse()
-        try:
-            for item in items:
-                if item.future is not None and not item.future.done():
-                    await asyncio.wait((item.future,))
-                self.executor.fill_result(response.results.add(), item)
-        finally:
-            for item in items:
-                item.abandon()
-        return response
+        return await Batch(self.executor).run(request, call)
 
     def end_streams(self) -> None:
         """Let every open stream answer what it took and end with SHUTTING_DOWN."""

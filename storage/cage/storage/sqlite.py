@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy import bindparam, delete
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from cage.app.lane import Lane, Pending, resolve
+from cage.app.lane import Lane, Pending, Settable, resolve
 from cage.app.ports import BatchStats
 from cage.core.book import Book
 from cage.core.decide import decide
@@ -176,13 +176,26 @@ class SqliteWriter:
     def submit(
         self, lane: int, command: object, *, is_bet: bool, timeout_s: float | None
     ) -> "asyncio.Future[object]":
-        """Queue a command; see ``Lane.submit``."""
-        loop = self._loop
-        if loop is None:
+        """Queue a command and return the future of its answer; see ``Lane.submit``."""
+        if self._loop is None:
             raise CageError(Reason.SHUTTING_DOWN)
-        return self._lanes[lane].submit(
-            loop, command, is_bet=is_bet, timeout_s=timeout_s
-        )
+        future: asyncio.Future[object] = self._loop.create_future()
+        self._lanes[lane].submit(command, future, is_bet=is_bet, timeout_s=timeout_s)
+        return future
+
+    def submit_into(
+        self,
+        lane: int,
+        command: object,
+        future: Settable,
+        *,
+        is_bet: bool,
+        timeout_s: float | None,
+    ) -> None:
+        """Queue a command, whose answer goes into a future; see ``Lane.submit``."""
+        if self._loop is None:
+            raise CageError(Reason.SHUTTING_DOWN)
+        self._lanes[lane].submit(command, future, is_bet=is_bet, timeout_s=timeout_s)
 
     def queue_depth(self) -> int:
         """Return how many commands wait."""

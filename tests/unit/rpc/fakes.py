@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 
+from cage.app.lane import Settable
 from cage.core.registry import (
     ApiKey,
     Brand,
@@ -81,7 +82,7 @@ class FakeWriter:
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
         self.submitted: list[Any] = []
-        self.futures: list[asyncio.Future[object]] = []
+        self.futures: list[Settable] = []
         self.timeouts_s: list[float | None] = []
         self.refusal: Exception | None = None
 
@@ -89,15 +90,27 @@ class FakeWriter:
         self, lane: int, command: object, *, is_bet: bool, timeout_s: float | None
     ) -> "asyncio.Future[object]":
         """Keep a command and return the future of its answer."""
+        future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        self.submit_into(lane, command, future, is_bet=is_bet, timeout_s=timeout_s)
+        return future
+
+    def submit_into(
+        self,
+        lane: int,
+        command: object,
+        future: Settable,
+        *,
+        is_bet: bool,
+        timeout_s: float | None,
+    ) -> None:
+        """Keep a command and the future of its answer."""
         assert lane == 0
 
         if self.refusal is not None:
             raise self.refusal
-        future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         self.submitted.append((command, is_bet))
         self.futures.append(future)
         self.timeouts_s.append(timeout_s)
-        return future
 
 
 class AbortedError(Exception):
