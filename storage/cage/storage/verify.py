@@ -69,11 +69,21 @@ class _Lane:
 
 def verify(path: str | Path) -> list[Finding]:
     """Return the first finding of each lane, or nothing when the books are right."""
-    connection = sqlite3.connect(f"file:{Path(path)}?mode=ro", uri=True)
+    connection = sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)
     try:
         connection.execute("BEGIN")
         heads = connection.execute("SELECT * FROM lanes ORDER BY lane").fetchall()
         return [finding for head in heads for finding in _verify_lane(connection, head)]
+    except sqlite3.DatabaseError as error:
+        # A file that is no database, or one whose pages are damaged.
+        return [
+            Finding(
+                name="unreadable database",
+                place=str(path),
+                expected="a database of Cage",
+                found=str(error),
+            )
+        ]
     finally:
         connection.close()
 
