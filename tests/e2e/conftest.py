@@ -1,0 +1,7 @@
+"""Let failures of the modules beside the tests show their figures."""
+
+import pytest
+
+pytest.register_assert_rewrite(
+    *(f"tests.e2e.{name}" for name in ("audit", "load", "process", "rounds", "story"))
+)

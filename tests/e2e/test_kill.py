@@ -1,0 +1,49 @@
+"""Kill -9 under load: what was acknowledged is there once, the rest wholly or not."""
+
+import asyncio
+from pathlib import Path
+from random import Random
+
+import pytest
+from tests.e2e.load import connect_once, make_players
+from tests.e2e.process import serving, verify
+from tests.e2e.rounds import ordeal
+from tests.e2e.story import GAMES, euro
+
+from cage.client import UnknownOutcomeError
+
+DATABASES = 4
+ROUNDS = 5
+
+
+@pytest.mark.parametrize("number", range(DATABASES))
+async def test_kill_loses_and_doubles_nothing(
+    tmp_path: Path, seed: int, number: int
+) -> None:
+    """A server killed at any moment under load comes back with what it promised."""
+    with ordeal(tmp_path, Random(f"{seed}-kill-{number}")) as trial:
+        await trial.begin()
+        for _ in range(ROUNDS):
+            await trial.round()
+        await trial.end()
+        checked = verify(trial.server.database)
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+async def test_broken_stream_leaves_nothing_behind(tmp_path: Path) -> None:
+    """A client whose server was killed under an open stream has no task left over."""
+    with serving(tmp_path) as server:
+        (player_id,) = await make_players(server, 1)
+        before = asyncio.all_tasks()
+        async with connect_once(server) as client, client.wallet.stream() as stream:
+            bet = {"player_id": player_id, "game_id": GAMES[0], "amount": euro(1)}
+            await stream.bet(**bet, round_id="1")
+            server.kill()
+            # The client notices by itself, with nothing in flight.
+            await asyncio.sleep(0.5)
+            with pytest.raises(UnknownOutcomeError):
+                await stream.bet(**bet, round_id="2")
+        await asyncio.sleep(0.1)
+
+    assert asyncio.all_tasks() - before == set()
