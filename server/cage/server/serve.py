@@ -32,6 +32,9 @@ from cage.server.metrics import BatchMeter, Exporter, MetricsServer
 from cage.storage import open_sqlite
 from cage.wallet.v1 import wallet_service_pb2
 
+# How long calls that are on their way are refused by name before nobody listens.
+_REFUSE_S = 0.25
+
 
 class Server:
     """Hold one server: assembled, started, drained, each once and in that order.
@@ -105,6 +108,9 @@ class Server:
             await asyncio.sleep(self.config.drain_delay_s)
             self._guard.is_draining = True
             self._wallet_servicer.end_streams()
+            # Once it stops, gRPC cancels what has arrived and not begun: no caller
+            # would learn why.
+            await asyncio.sleep(_REFUSE_S)
             await self._grpc.stop(self.config.drain_grace_s)
         await self.store.drain()
         await self._metrics.stop()
