@@ -410,10 +410,12 @@ def follow(rng: Random, command: Any, earlier: Sequence[Any]) -> Any:
 
 
 def expand(
-    numbers: Sequence[int], draw: Callable[[Random], Any] = any_command
+    numbers: Sequence[int],
+    draw: Callable[[Random], Any] = any_command,
+    history: Sequence[Any] = (),
 ) -> list[Any]:
-    """Write the commands of some numbers out, repetitions too."""
-    commands: list[Any] = []
+    """Write the commands of some numbers out, repetitions of earlier ones too."""
+    commands = list(history)
     for number in numbers:
         rng = Random(number)
         command = draw(rng)
@@ -425,4 +427,4 @@ def expand(
         else:
             command = follow(rng, command, commands)
         commands.append(command)
-    return commands
+    return commands[len(history) :]

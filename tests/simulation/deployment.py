@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from cage.core.admin import (
     LOCAL_ACTOR,
@@ -18,15 +19,17 @@ from cage.core.admin import (
     CreateOperator,
     CreateStudio,
 )
-from cage.core.book import Book
-from cage.core.decide import DECISIONS
+from cage.core.book import Book, Head
+from cage.core.decide import DECISIONS, decide
 from cage.core.errors import CageError
+from cage.core.journal import GENESIS_HASH
 from cage.core.key import CreateApiKey
 from cage.core.needs import FIRST
 from cage.core.player import PlayerStatus, RegisterPlayer, SetPlayerStatus
-from cage.core.registry import Role
+from cage.core.registry import Role, index_registry
+from cage.core.round import Round
 from cage.core.session import Authenticate, CreateLaunchToken, EndSession
-from cage.core.wallet import Account, Award, KeySpace, Kind, State, Transaction
+from cage.core.wallet import Account, Award, KeySpace, Kind, State, Transaction, Wallet
 from cage.storage import open_sqlite
 from cage.storage.schema import metadata
 from cage.storage.sqlite import SqliteWriter
@@ -344,3 +347,58 @@ def contents(connection: sqlite3.Connection) -> dict[str, list[tuple[object, ...
 def digest_of(tables: dict[str, list[tuple[object, ...]]]) -> str:
     """Return the SHA-256 of the rows of tables."""
     return hashlib.sha256(repr(tables).encode()).hexdigest()
+
+
+class Desk:
+    """Decide commands one after the other against one book, without a database."""
+
+    def __init__(self) -> None:
+        registry = index_registry(
+            version=0,
+            operators=[],
+            brands=[],
+            integrations=[],
+            studios=[],
+            games=[],
+            currencies=[],
+            keys=[],
+        )
+        head = Head(0, 0, 0, GENESIS_HASH, 0)
+        self.book = Book(head=head, now_us=FOUNDED_US, registry=registry, next_no=1)
+        for command in founding():
+            decide(self.book, command)
+        for command in funding():
+            if isinstance(command, GrantBonus):
+                decide_grant_bonus(self.book, command)
+            else:
+                decide(self.book, command)
+        opening = sessions()
+        for command in opening[:2]:
+            decide(self.book, command)
+        self.book.now_us = NOW_US
+        for command in opening[2:]:
+            decide(self.book, command)
+
+    def send(self, command: object) -> Any:
+        """Return the answer to a command, or the refusal."""
+        try:
+            return decide(self.book, command)
+        except CageError as refusal:
+            return refusal
+
+    def wallet(self, player_id: str = "ann", currency_code: str = "EUR") -> Wallet:
+        """Return the wallet of a player."""
+        currency = self.book.currency(currency_code)
+        return self.book.wallet(self.book.gates[player_id], currency.currency_no)
+
+    def fund(self, player_id: str = "ann", *, cash: int, bonus: int = 0) -> None:
+        """Set what a player has in EUR, whatever the books say."""
+        wallet = self.wallet(player_id)
+        wallet.cash, wallet.bonus = cash, bonus
+
+    def round(
+        self, round_id: str = "r1", game_id: str = "slots", player_id: str = "ann"
+    ) -> Round | None:
+        """Return a round of a player."""
+        key = (self.book.gates[player_id].player_no, self.book.game(game_id).game_no)
+        return self.book.round((*key, round_id))

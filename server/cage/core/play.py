@@ -2,11 +2,11 @@
 
 from cage.core.bet import judge_bet, judge_entry, post_bet, store_refusal
 from cage.core.book import Book
-from cage.core.errors import CageError
+from cage.core.errors import CageError, Reason
 from cage.core.money import to_ledger
 from cage.core.player import Gate
 from cage.core.registry import ApiKey, Currency, Game
-from cage.core.replay import differing_field, replay_state
+from cage.core.replay import differing_field, mismatch, replay_state
 from cage.core.wallet import (
     Bet,
     CloseRound,
@@ -15,6 +15,7 @@ from cage.core.wallet import (
     Play,
     PlayReceipt,
     Receipt,
+    State,
     Transaction,
     Wallet,
     Win,
@@ -52,6 +53,9 @@ def decide_play(book: Book, play: Play) -> PlayReceipt:
         rows = _apply(book, key, gate, game, wallet, play, amounts)
     except CageError as refusal:
         wallet = book.undo(mark)
+        if refusal.balance is not None:
+            # It was seen between two actions; what counts is what stands now.
+            refusal.balance = book.balance(wallet)
         if has_bet:
             _store_refusals(book, key, gate, game, wallet, play, amounts, refusal)
         raise
@@ -77,14 +81,15 @@ def _amounts(book: Book, play: Play) -> tuple[Currency, list[int]]:
     amounts = []
     currency = book.currency(play.actions[0].currency_code)
     for index, action in enumerate(play.actions):
+        path = f"actions[{index}]."
         if isinstance(action, Win):
-            _, amount = win_amount(book, action)
+            _, amount = win_amount(book, action, path)
         else:
             amount = to_ledger(
                 action.amount,
                 action.scale,
                 currency.scale,
-                field=f"actions[{index}].amount",
+                field=f"{path}amount",
                 currency_code=action.currency_code,
             )
         amounts.append(amount)
@@ -137,32 +142,28 @@ def _replay(
     """Answer a play of which an id is known; None when all are new.
 
     It is one unit: every action has to be stored as the same action of one play of
-    the same size. Anything else is TRANSACTION_MISMATCH.
+    the same size. Anything else is TRANSACTION_MISMATCH, whatever was answered then.
     """
-    rows = [
-        book.ids.get(
-            (gate.player_no, key.integration_no, KeySpace.MOVE, action.transaction_id)
-        )
-        for action in play.actions
-    ]
-    known = [(index, row) for index, row in enumerate(rows) if row is not None]
+    ids = book.ids
+    who = (gate.player_no, key.integration_no, KeySpace.MOVE)
+    rows = [ids.get((*who, action.transaction_id)) for action in play.actions]
+    known = [row for row in rows if row is not None]
     if not known:
         return None
-    receipts = []
-    for index, row in known:
-        action = play.actions[index]
+    unit = (known[0].unit_no, len(rows))
+    for index, (action, row) in enumerate(zip(play.actions, rows, strict=True)):
+        if row is None:
+            continue
+        if row.state == State.TOMBSTONE:
+            raise CageError(Reason.ALREADY_ROLLED_BACK)
         differs = _differs(book, key, gate, row, action, amounts[index])
-        # The place inside the unit and its size are part of what is compared.
-        place = row.item_no - row.unit_no
-        if (
-            not differs
-            and row.unit_no
-            and (place != index or row.unit_size != len(play.actions))
-        ):
-            differs = "actions"
-        receipts.append(replay_state(book, gate, row, action.transaction_id, differs))
+        place = (row.unit_no, row.unit_size, row.item_no - row.unit_no)
+        if differs or place != (*unit, index):
+            raise mismatch(action.transaction_id, differs or "actions")
     if len(known) != len(rows):
-        raise AssertionError("a unit of the same size has ids that are unknown")
+        new = play.actions[rows.index(None)]
+        raise mismatch(new.transaction_id, "actions")
+    receipts = [replay_state(book, gate, row, row.transaction_id, "") for row in known]
     return PlayReceipt(receipts, receipts[-1].current, True)
 
 

@@ -1,0 +1,83 @@
+"""Write wallet calls in few words: what is not said is what fits."""
+
+from dataclasses import replace
+from typing import Any
+
+from cage.core.wallet import (
+    Award,
+    Bet,
+    CloseRound,
+    GetBalance,
+    Play,
+    Rollback,
+    Win,
+)
+
+PLACE: dict[str, Any] = {
+    "key_id": "hub-key",
+    "player_id": "ann",
+    "game_id": "slots",
+    "round_id": "r1",
+}
+
+
+def bet(transaction_id: str = "b1", amount: int = 10, **changes: Any) -> Bet:
+    """Bet 10 cents in round r1."""
+    content = {"currency_code": "EUR", "amount": amount, "scale": 2}
+    return Bet(**{**PLACE, **content, "transaction_id": transaction_id, **changes})
+
+
+def win(transaction_id: str = "w1", amount: int = 10, **changes: Any) -> Win:
+    """Win 10 cents in round r1."""
+    content = {"currency_code": "EUR", "amount": amount, "scale": 2}
+    return Win(**{**PLACE, **content, "transaction_id": transaction_id, **changes})
+
+
+def play(*actions: Bet | Win, **changes: Any) -> Play:
+    """Play some actions, which take over the place of the play."""
+    content: dict[str, Any] = {**PLACE, **changes}
+    shared = {name: content[name] for name in PLACE}
+    placed = tuple(replace(action, **shared) for action in actions)
+    return Play(**content, actions=placed)
+
+
+def rollback(
+    transaction_id: str = "b1", original_id: str = "b1", **changes: Any
+) -> Rollback:
+    """Roll back bet b1 under its own id."""
+    content: dict[str, Any] = {
+        "key_id": PLACE["key_id"],
+        "player_id": PLACE["player_id"],
+        "transaction_id": transaction_id,
+        "original_id": original_id,
+    }
+    return Rollback(**{**content, **changes})
+
+
+def close_round(**changes: Any) -> CloseRound:
+    """Close round r1."""
+    return CloseRound(**{**PLACE, **changes})
+
+
+def award(transaction_id: str = "a1", amount: int = 10, **changes: Any) -> Award:
+    """Award 10 cents as a promotion, outside of any round."""
+    content: dict[str, Any] = {
+        "currency_code": "EUR",
+        "amount": amount,
+        "scale": 2,
+        "round_id": "",
+        "kind": 2,
+        "transaction_id": transaction_id,
+    }
+    return Award(**{**PLACE, **content, **changes})
+
+
+def get_balance(**changes: Any) -> GetBalance:
+    """Read the balance in EUR."""
+    content: dict[str, Any] = {
+        "key_id": PLACE["key_id"],
+        "player_id": PLACE["player_id"],
+        "game_id": "",
+        "currency_code": "EUR",
+    }
+    return GetBalance(**{**content, **changes})
