@@ -252,6 +252,7 @@ class Book:
         wallet.item_count += 1
         if cash or bonus:
             self._post(wallet, item_no, cash, bonus)
+        if cash or bonus or tips:
             self._post_house(wallet, item_no, cash + bonus - tips, int(house), game_no)
             self._post_house(wallet, item_no, tips, _TIP, game_no)
         if gate.is_test:

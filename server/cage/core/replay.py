@@ -63,9 +63,7 @@ def replay_state(
     tombstone, or the stored refusal with the current balance.
     """
     if differs:
-        raise CageError(
-            Reason.TRANSACTION_MISMATCH, transaction_id=transaction_id, field=differs
-        )
+        raise mismatch(transaction_id, differs)
     if earlier.state == State.TOMBSTONE:
         raise CageError(Reason.ALREADY_ROLLED_BACK)
     wallet = book.wallet(gate, earlier.currency_no)
@@ -76,3 +74,10 @@ def replay_state(
         balance = book.balance(wallet) if is_money else None
         raise CageError(reason, balance=balance, **told["metadata"])
     return Receipt(earlier, book.balance(wallet), True)
+
+
+def mismatch(transaction_id: str, differs: str) -> CageError:
+    """Refuse a retry that differs in a field from what is stored under its id."""
+    return CageError(
+        Reason.TRANSACTION_MISMATCH, transaction_id=transaction_id, field=differs
+    )

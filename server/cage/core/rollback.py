@@ -11,6 +11,7 @@ from cage.core.errors import CageError, Reason
 from cage.core.money import INT64_MAX, INT64_MIN
 from cage.core.player import Gate
 from cage.core.registry import ApiKey
+from cage.core.replay import mismatch
 from cage.core.round import Round, RoundState
 from cage.core.wallet import (
     FLAG_ROUND_CLOSED,
@@ -141,9 +142,9 @@ def take_back(round_: Round, unit: list[Transaction], now_us: int) -> None:
 
 def _judge_range(wallet: Wallet, cash: int, bonus: int) -> None:
     """Keep the balances inside 64 bits, or raise BALANCE_OUT_OF_RANGE."""
-    after = wallet.cash + cash
-    total = after + wallet.bonus + bonus
-    if max(after, total) > INT64_MAX or min(after, total) < INT64_MIN:
+    after = (wallet.cash + cash, wallet.bonus + bonus)
+    # playable is cash + bonus, so the sum has to fit as well.
+    if max(*after, sum(after)) > INT64_MAX or min(*after, sum(after)) < INT64_MIN:
         raise CageError(Reason.BALANCE_OUT_OF_RANGE)
 
 
@@ -218,16 +219,17 @@ def _replay(
     original: Transaction | None,
     rollback: Rollback,
 ) -> Receipt:
-    """Answer a rollback whose id is known, or name the original that differs."""
+    """Answer a rollback whose id is known, or name the original that differs.
+
+    Every action of a Play stands for the whole Play, so any of them may be named.
+    """
     reference = earlier
     while reference.kind == Kind.ROLLBACK:
         reference = book.by_no[reference.reference_no]
-    if original is None or original.item_no != reference.item_no:
-        raise CageError(
-            Reason.TRANSACTION_MISMATCH,
-            transaction_id=rollback.transaction_id,
-            field="original",
-        )
+    if original is None or (original.unit_no or original.item_no) != (
+        reference.unit_no or reference.item_no
+    ):
+        raise mismatch(rollback.transaction_id, "original")
     wallet = book.wallet(gate, earlier.currency_no)
     receipt = Receipt(earlier, book.balance(wallet), True)
     if earlier.state == State.ALIAS:

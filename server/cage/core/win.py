@@ -46,19 +46,23 @@ def decide_win(book: Book, win: Win) -> Receipt:
     return Receipt(row, book.balance(wallet), False)
 
 
-def win_amount(book: Book, win: Win) -> tuple[Currency, int]:
-    """Return a win's currency and its amount at the ledger scale, jackpots checked."""
+def win_amount(book: Book, win: Win, path: str = "") -> tuple[Currency, int]:
+    """Return a win's currency and its amount at the ledger scale, jackpots checked.
+
+    ``path`` leads to an action of a play: "actions[2].".
+    """
     currency = book.currency(win.currency_code)
     amount = to_ledger(
         win.amount,
         win.scale,
         currency.scale,
-        field="amount",
+        field=f"{path}amount",
         currency_code=win.currency_code,
     )
     left = amount
+    # Inside a Play the list is a field of the action's win.
+    jackpots = f"{path}win.jackpot_wins" if path else "jackpot_wins"
     for index, jackpot in enumerate(win.jackpot_wins):
-        field = f"jackpot_wins[{index}].amount"
         if jackpot.currency_code != win.currency_code:
             raise CageError(
                 Reason.CURRENCY_MISMATCH,
@@ -69,11 +73,11 @@ def win_amount(book: Book, win: Win) -> tuple[Currency, int]:
             jackpot.amount,
             jackpot.scale,
             currency.scale,
-            field=field,
+            field=f"{jackpots}[{index}].amount",
             currency_code=win.currency_code,
         )
         if left < 0:
-            raise invalid_field("jackpot_wins", "sum up to more than the amount")
+            raise invalid_field(jackpots, "sum up to more than the amount")
     return currency, amount
 
 
@@ -177,8 +181,9 @@ def judge_range(
 ) -> None:
     """Keep balances and round totals inside 64 bits, or raise BALANCE_OUT_OF_RANGE."""
     total = round_.win_amount + amount if round_ is not None else 0
+    cash_after, bonus_after = wallet.cash + cash, wallet.bonus + bonus
     # playable is cash + bonus, so the sum has to fit as well.
-    if max(wallet.cash + cash + wallet.bonus + bonus, total) > INT64_MAX:
+    if max(cash_after, bonus_after, cash_after + bonus_after, total) > INT64_MAX:
         raise CageError(Reason.BALANCE_OUT_OF_RANGE)
 
 
