@@ -1,0 +1,44 @@
+"""Share one server between the tests of a worker; each brings its own players."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from tests.integration.carriers import CARRIERS, Send, sender
+from tests.integration.deployment import Casino, Deployment, Player, running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def deployment(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Deployment]:
+    """Run the server that most tests share; its books are checked at the end."""
+    async with running(tmp_path_factory.mktemp("shared")) as shared:
+        yield shared
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def casino(deployment: Deployment) -> Casino:
+    """Share one casino, whose switches nobody touches."""
+    return await deployment.casino()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def player(casino: Casino) -> Player:
+    """Bring a player of the shared casino with 100.00 EUR."""
+    return await casino.player()
+
+
+@pytest.fixture(params=list(CARRIERS))
+def send(request: pytest.FixtureRequest) -> Send:
+    """Send requests as calls, as frames of a stream and as items of a batch."""
+    return sender(request.param)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def idle(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Player]:
+    """Bring a player on a small database of a module's own, for refusals only."""
+    async with running(tmp_path_factory.mktemp("idle")) as deployment:
+        player = await (await deployment.casino()).player()
+        await player.casino.studio.call(player.bet("10.00", "first"))
+        yield player
