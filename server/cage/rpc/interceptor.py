@@ -1,7 +1,7 @@
 """Guard every rpc: one fused wrapper, bound to its method when it is registered.
 
-In this order: key, role, drain, in-flight limit, form of the request; then the rpc
-itself; then errors to status, counts, and a sampled log line. A chain of gRPC
+In this order: key, role, drain, rate, in-flight limit, form of the request; then the
+rpc itself; then errors to status, counts, and a sampled log line. A chain of gRPC
 interceptors would cost more than ten microseconds a link, so there is none: the
 handler that gRPC calls is the wrapper.
 """
@@ -23,6 +23,7 @@ from cage.core.errors import CageError, Reason, invalid_field
 from cage.core.registry import ApiKey, Registry, Role
 from cage.core.secret import digest_of
 from cage.rpc.meter import CANCELLED, OK, Meter, MethodMeter
+from cage.rpc.rate import Rate
 from cage.rpc.status import ANSWERS, to_status, to_trailers
 from cage.rpc.validation import Check, checker_of
 
@@ -56,6 +57,8 @@ _BETS = frozenset(
     }
 )
 
+_BATCH = "/cage.wallet.v1.WalletService/BatchExecute"
+
 _log = structlog.get_logger("cage.rpc")
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -87,6 +90,7 @@ class GuardSettings:
     """Set the limits of calls and the sampling of their log, as shares of 1."""
 
     in_flight_max: int = 4_096
+    rate_max_per_s: int = 0
     default_timeout_s: float = 10.0
     log_share: float = 0.01
     refusal_log_share: float = 0.1
@@ -127,6 +131,7 @@ class Guard:
         self._settings = settings
         self._ok_sampler = Sampler(settings.log_share)
         self._refusal_sampler = Sampler(settings.refusal_log_share)
+        self.rate = Rate(settings.rate_max_per_s)
         self._keys: dict[str, ApiKey] = {}
         self._keys_registry: Registry | None = None
         self.is_draining = False
@@ -177,8 +182,10 @@ class Guard:
     ) -> Callable[[Any, Context], Awaitable[Any]]:
         meter, counts = self._meter, self._meter.methods[name]
         roles = _roles_of(name)
-        share = BET_SHARE if name in _BETS else 1
-        limit = int(self._settings.in_flight_max * share)
+        is_bet = name in _BETS
+        limit = int(self._settings.in_flight_max * (BET_SHARE if is_bet else 1))
+        # The operations of a batch count one by one.
+        take = _take_nothing if name == _BATCH else self.rate.take
 
         async def handle(request: Any, context: Context) -> Any:
             started = time.perf_counter()
@@ -186,6 +193,7 @@ class Guard:
             meter.in_flight += 1
             try:
                 key = self._authorize(name, roles, context)
+                take(key.key_id, is_bet=is_bet)
                 _admit(request, check, is_full=meter.in_flight > limit)
                 call = Call(key, self._timeout_s(context), context)
                 response = await run(request, call)
@@ -307,6 +315,10 @@ class Guard:
 # Variables of a refusal that name no person and hold no text of the caller's.
 _LOGGABLE = ("field", "role", "by", "status", "state", "noun")
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+def _take_nothing(_: str, *, is_bet: bool) -> None:
+    """Count no operation."""
 
 
 def _loggable(refusal: CageError | None) -> Mapping[str, str]:

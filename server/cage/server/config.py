@@ -59,6 +59,10 @@ class Config(BaseSettings):
     """How many single calls run at once before the rest is shed. Bets are shed from
     four fifths on."""
 
+    rate_max_per_s: Annotated[int, Field(ge=0)] = 0
+    """How many operations a second one key may send before the rest is shed; 0 is no
+    bound. What brings money back may go to twice as many for a second."""
+
     default_timeout_s: Seconds = 10.0
     """How long an operation may wait that came without a deadline, in seconds."""
 

@@ -54,6 +54,7 @@ def guard_settings(config: Config) -> GuardSettings:
     """Return what the guard of all calls wants to know."""
     return GuardSettings(
         in_flight_max=config.in_flight_max,
+        rate_max_per_s=config.rate_max_per_s,
         default_timeout_s=config.default_timeout_s,
         log_share=config.log_share,
         refusal_log_share=config.refusal_log_share,

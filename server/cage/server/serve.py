@@ -70,7 +70,9 @@ class Server:
         self.admin = AdminApp(writer=writer, reads=reads, random_bytes=draw)
 
         self._guard = Guard(writer, meter=meter, settings=guard_settings(config))
-        executor = Executor(wallet, meter=meter, fail=self._guard.fail)
+        executor = Executor(
+            wallet, meter=meter, fail=self._guard.fail, rate=self._guard.rate
+        )
         self._wallet_servicer = WalletServicer(wallet, session, executor)
         self._grpc = grpc.aio.server(options=SERVER_OPTIONS)
         names = [

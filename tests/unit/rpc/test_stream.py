@@ -24,6 +24,7 @@ from cage.rpc import stream as stream_module
 from cage.rpc.interceptor import Call
 from cage.rpc.meter import Meter
 from cage.rpc.operation import Executor
+from cage.rpc.rate import Rate
 from cage.rpc.stream import Stream
 from cage.rpc.wallet import Authenticator, WalletServicer
 from cage.wallet.v1 import wallet_service_pb2 as pb
@@ -61,6 +62,7 @@ def executor(writer: FakeWriter, meter: Meter) -> Executor:
         WalletApp(writer=writer, reads=cast(Reads, None)),
         meter=meter,
         fail=lambda _: CageError(Reason.INTERNAL),
+        rate=Rate(0),
     )
 
 
