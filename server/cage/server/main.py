@@ -37,6 +37,8 @@ from cage.storage import DatabaseLockedError, SchemaError, open_sqlite, verify
 SWITCH_INTERVAL_S = 0.0001
 GC_THRESHOLDS = (20_000, 20, 100)
 _KEY_TIMEOUT_S = 30.0
+# Signals that come so close together are one.
+_SAME_SIGNAL_S = 1.0
 
 app = typer.Typer(
     name="caged",
@@ -126,15 +128,23 @@ async def _serve(settings: Config, *, is_demo: bool, ready_file: Path | None) ->
 
 
 def _stop_on_signal() -> asyncio.Event:
-    """Return an event that the first signal sets; the second one ends the process."""
+    """Return an event that the first signal sets; a later one ends the process.
+
+    Who signals a process group whose leader forwards signals, as make does, signals
+    twice at once and means it once.
+    """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     numbers = (signal.SIGTERM, signal.SIGINT)
 
-    def stop() -> None:
-        stopped.set()
+    def give_up() -> None:
         for number in numbers:
             loop.remove_signal_handler(number)
+
+    def stop() -> None:
+        if not stopped.is_set():
+            stopped.set()
+            loop.call_later(_SAME_SIGNAL_S, give_up)
 
     for number in numbers:
         loop.add_signal_handler(number, stop)
