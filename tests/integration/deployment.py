@@ -142,6 +142,18 @@ class Casino:
         """Call as the operator."""
         return self.deployment.client(self.operator_key)
 
+    async def switch(self, noun: str, *, enabled: bool) -> None:
+        """Switch the operator, brand, integration, studio or game on or off."""
+        update = getattr(self.deployment.admin.admin, f"update_{noun}")
+        id_name = f"{noun}_id"
+        more = {"bet_needs_session": False} if noun == "integration" else {}
+        await update(
+            **{id_name: getattr(self, id_name)},
+            display_name="",
+            enabled=enabled,
+            **more,
+        )
+
     async def player(
         self, cash: str = "100.00", currency: str = "EUR", *, is_verified: bool = True
     ) -> "Player":
