@@ -74,6 +74,11 @@ def money(rng: Random) -> dict[str, Any]:
     return {"currency_code": "EUR", "amount": rng.choice(AMOUNTS), "scale": 2}
 
 
+def an_id(rng: Random) -> str:
+    """Draw an id, that of another call more often than a new one."""
+    return rng.choice(IDS) if rng.random() < 0.6 else f"n{rng.randrange(10_000)}"
+
+
 def is_closed(rng: Random) -> bool:
     """Draw whether a call closes its round."""
     return rng.random() < 0.1
@@ -94,7 +99,7 @@ def bet(rng: Random) -> Bet:
     return Bet(
         **place(rng),
         **money(rng),
-        transaction_id=rng.choice(IDS),
+        transaction_id=an_id(rng),
         kind=bet_kind(rng),
         session_digest=session(rng),
         round_closed=is_closed(rng),
@@ -106,7 +111,7 @@ def win(rng: Random) -> Win:
     return Win(
         **place(rng),
         **money(rng),
-        transaction_id=rng.choice(IDS),
+        transaction_id=an_id(rng),
         bet_transaction_id=rng.choice(["", rng.choice(IDS)]),
         round_closed=is_closed(rng),
     )
@@ -115,7 +120,7 @@ def win(rng: Random) -> Win:
 def play(rng: Random) -> Play:
     """Draw a play of up to four actions with different ids."""
     where, count = place(rng), rng.choice([0, 1, 2, 2, 2, 3, 4])
-    ids = rng.sample(IDS, count)
+    ids = list({an_id(rng): None for _ in range(count)})
     actions: list[Bet | Win] = []
     for transaction_id in ids:
         content = {**where, **money(rng), "transaction_id": transaction_id}
@@ -159,7 +164,7 @@ def award(rng: Random) -> Award:
     return Award(
         **where,
         **money(rng),
-        transaction_id=rng.choice(IDS),
+        transaction_id=an_id(rng),
         kind=rng.choice([1, 2]),
         campaign_id=rng.choice(["", "", "spring"]),
         informational=rng.random() < 0.3,

@@ -1,0 +1,256 @@
+"""The wallet answers what a pure model of its contract answers, step by step."""
+
+import copy
+import tempfile
+from collections import Counter
+from contextlib import ExitStack
+from random import Random
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    rule,
+)
+from structlog.testing import capture_logs
+from tests.simulation.commands import (
+    NUMBERS,
+    WALLET,
+    again,
+    expand,
+    require_session,
+    switch_game,
+    wallet_command,
+)
+from tests.simulation.deployment import (
+    OFFICE_KEY,
+    Clock,
+    contents,
+    digest_of,
+    fresh_database,
+    open_writer,
+    set_status,
+)
+from tests.simulation.model import Model
+
+from cage.core.errors import CageError
+from cage.core.player import PlayerStatus
+from cage.core.round import Round
+from cage.core.session import EndSession
+from cage.core.wallet import (
+    Account,
+    Balance,
+    Kind,
+    PlayReceipt,
+    Receipt,
+    State,
+    Transaction,
+)
+from cage.storage import verify
+
+Tables = dict[str, list[tuple[Any, ...]]]
+
+PLAYER_ACCOUNTS = {Account.PLAYER_CASH, Account.PLAYER_BONUS}
+# What a stored refusal may touch: its rows, the chain of its wallet, the journal.
+TOUCHED = {"transactions", "wallets", "batches", "lanes"}
+
+
+def observed(outcome: object) -> Any:
+    """Write an answer of the engine as the model writes it."""
+    if isinstance(outcome, CageError):
+        shown = outcome.balance
+        balance = shown_balance(shown) if isinstance(shown, Balance) else None
+        return ("refused", outcome.reason.value, dict(outcome.metadata), balance)
+    if isinstance(outcome, Receipt):
+        return shown_receipt(outcome)
+    if isinstance(outcome, PlayReceipt):
+        current = outcome.current
+        return {
+            "receipts": [shown_receipt(receipt) for receipt in outcome.receipts],
+            "current": None if current is None else shown_balance(current),
+            "replayed": outcome.replayed,
+        }
+    if isinstance(outcome, Balance):
+        return {"balance": shown_balance(outcome)}
+    if isinstance(outcome, tuple) and isinstance(outcome[0], Round):
+        return {**shown_round(outcome[0]), "replayed": outcome[1]}
+    return None
+
+
+def shown_balance(balance: Balance) -> tuple[int, int, int]:
+    """Write a balance as cash, bonus and version."""
+    return (balance.cash, balance.bonus, balance.version)
+
+
+def shown_receipt(receipt: Receipt) -> dict[str, Any]:
+    """Write a receipt as the model does."""
+    row = receipt.transaction
+    return {
+        "cash": row.cash,
+        "bonus": row.bonus,
+        "after": (row.cash_after, row.bonus_after, row.version),
+        "current": shown_balance(receipt.current),
+        "replayed": receipt.replayed,
+        "tombstone": receipt.tombstone,
+    }
+
+
+def shown_round(round_: Round) -> dict[str, Any]:
+    """Write a round as the model does."""
+    return {
+        "state": round_.state.name,
+        "bet_amount": round_.bet_cash + round_.bet_bonus,
+        "win_amount": round_.win_amount,
+        "bet_count": round_.bet_count,
+        "win_count": round_.win_count,
+        "rolled_back_count": round_.rolled_back_count,
+    }
+
+
+class WalletMachine(RuleBasedStateMachine):
+    """Send commands to the engine and to the model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack = ExitStack()
+        folder = self.stack.enter_context(tempfile.TemporaryDirectory())
+        self.logs = self.stack.enter_context(capture_logs())
+        self.path = fresh_database(folder)
+        self.writer = self.stack.enter_context(open_writer(self.path, Clock()))
+        self.tables = contents(self.writer._connection)
+        self.model = Model()
+        self.history: list[Any] = []
+        self.changes = 0
+
+    def teardown(self) -> None:
+        """Look the books over and close the database."""
+        with self.stack:
+            assert self.logs == []
+            assert verify(self.path) == []
+
+    def send(self, *commands: Any) -> None:
+        """Send a batch; hold its answers and its effects against the model."""
+        self.history += [copy.deepcopy(c) for c in commands if isinstance(c, WALLET)]
+        known = len(self.model.ids)
+        expected = [self.model.apply(command) for command in commands]
+        stored = len(self.model.ids) - known
+        outcomes = [observed(each) for each in self.writer.apply(commands).outcomes]
+
+        assert outcomes == expected
+
+        tables = contents(self.writer._connection)
+        if all(isinstance(each, tuple) for each in expected):
+            self.check_refusal(tables, stored)
+        self.tables = tables
+
+    def check_refusal(self, tables: Tables, stored: int) -> None:
+        """Hold what a refusal left against what it may leave."""
+        before = self.tables
+        if not stored:
+            assert digest_of(tables) == digest_of(before)
+        changed = {name for name, rows in tables.items() if rows != before[name]}
+        count = len(before["transactions"])
+
+        assert changed <= TOUCHED
+        assert tables["transactions"][:count] == before["transactions"]
+        assert len(tables["transactions"]) == count + stored
+        assert all(row[7] == State.REFUSED for row in tables["transactions"][count:])
+
+    @rule(number=NUMBERS)
+    def call(self, number: int) -> None:
+        """Send one call, or a recent one again."""
+        self.send(*self.draw([number]))
+
+    @rule(numbers=st.lists(NUMBERS, min_size=2, max_size=12))
+    def batch(self, numbers: list[int]) -> None:
+        """Send several calls in one batch."""
+        self.send(*self.draw(numbers))
+
+    @rule(number=NUMBERS)
+    def change(self, number: int) -> None:
+        """Change what bets are judged by."""
+        self.changes += 1
+        self.send(draw_change(Random(number), f"change-{self.changes}"))
+
+    def draw(self, numbers: list[int]) -> list[Any]:
+        """Draw calls that follow those sent before."""
+        return expand(numbers, call_or_again, self.history)
+
+    @invariant()
+    def money_is_conserved(self) -> None:
+        """Every item sums to zero, and players and house hold the same together."""
+        sums: Counter[tuple[object, object]] = Counter()
+        held: Counter[object] = Counter()
+        for _, item_no, account, _, currency_no, amount, *_ in self.tables["entries"]:
+            sums[item_no, currency_no] += amount
+            if account in PLAYER_ACCOUNTS:
+                held[currency_no] += amount
+        for _, _, currency_no, cash, bonus, *_ in self.tables["wallets"]:
+            held[currency_no] -= cash + bonus
+
+        assert not any(sums.values())
+        assert not any(held.values())
+
+    @invariant()
+    def bets_never_overdraw(self) -> None:
+        """No bet leaves cash or bonus lower than zero and lower than before."""
+        for values in self.tables["transactions"]:
+            row = Transaction(*values)
+            if row.kind == Kind.BET:
+                assert row.cash == 0 or row.cash_after >= 0
+                assert row.bonus == 0 or row.bonus_after >= 0
+
+    @invariant()
+    def versions_are_contiguous(self) -> None:
+        """The versions of a wallet's entries are 1, 2, 3 up to its own."""
+        seen: dict[object, set[int]] = {}
+        for _, _, account, owner, currency_no, *_, version in self.tables["entries"]:
+            if account in PLAYER_ACCOUNTS:
+                seen.setdefault((owner, currency_no), set()).add(version)
+        for _, owner, currency_no, _, _, _, _, version, *_ in self.tables["wallets"]:
+            found = seen.get((owner, currency_no), set())
+
+            assert found == set(range(1, version + 1))
+
+    @invariant()
+    def rounds_add_up(self) -> None:
+        """Every stored round has the totals that follow from its rows."""
+        registry = self.writer.registry
+        players = {row[1]: row[2] for row in self.tables["gates"]}
+        found = {}
+        for row in self.tables["rounds"]:
+            round_ = Round(*row)
+            game_id = registry.games_by_no[round_.game_no].game_id
+            key = (players[round_.player_no], game_id, round_.round_id)
+            found[key] = shown_round(round_)
+
+        assert found == {key: self.model.show(key) for key in self.model.rounds}
+
+
+def call_or_again(rng: Random) -> Any:
+    """Draw a call, or the repetition of a recent one."""
+    return again(rng) if rng.random() < 0.25 else wallet_command(rng)
+
+
+def draw_change(rng: Random, name: str) -> Any:
+    """Draw a change of a status, a switch, a policy or of sessions."""
+    player_id = rng.choice(["ann", "ann", "bob"])
+    status = rng.choice([PlayerStatus.ACTIVE] * 6 + list(PlayerStatus))
+    return rng.choice(
+        [
+            set_status(name, player_id, status),
+            switch_game(
+                name, rng.choice(["slots", "dice"]), enabled=rng.random() < 0.8
+            ),
+            require_session(name, "hub", bet_needs_session=rng.random() < 0.2),
+            EndSession(key_id=OFFICE_KEY, request_id=name, player_id="ann"),
+        ]
+    )
+
+
+class TestWalletMachine(WalletMachine.TestCase):
+    """The engine and the model agree on every history."""
+
+    settings = settings(max_examples=120, stateful_step_count=30)

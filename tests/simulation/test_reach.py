@@ -1,0 +1,42 @@
+"""The drawn histories reach every answer that the wallet has."""
+
+from random import Random
+
+from tests.simulation.commands import expand
+from tests.simulation.model import Model
+from tests.simulation.test_machine import call_or_again, draw_change
+
+REASONS = set(
+    """ALREADY_ROLLED_BACK ALREADY_SETTLED AMOUNT_OUT_OF_RANGE BALANCE_OUT_OF_RANGE
+    BET_NOT_FOUND CURRENCY_MISMATCH CURRENCY_NOT_FOUND FREE_ROUNDS_UNAVAILABLE
+    GAME_NOT_FOUND GAME_UNAVAILABLE INSUFFICIENT_FUNDS INVALID_FIELD KEY_INVALID
+    KYC_REQUIRED PLAYER_BLOCKED PLAYER_NOT_FOUND REFERENCE_MISMATCH
+    ROLLBACK_NOT_ALLOWED ROUND_CLOSED ROUND_NOT_FOUND SCALE_MISMATCH SESSION_ENDED
+    SESSION_EXPIRED SESSION_NOT_FOUND SESSION_REQUIRED TRANSACTION_MISMATCH""".split()
+)
+FIELDS = set(
+    """actions amount bet_transaction_id campaign_id currency_code game_id kind
+    original round_id""".split()
+)
+
+
+def test_histories_reach_every_answer() -> None:
+    """Drawn calls meet every reason, and every field in which a retry may differ."""
+    reasons, fields, tombstones = set(), set(), 0
+    rng = Random(1)
+    for _ in range(250):
+        model = Model()
+        for command in expand([rng.randrange(2**24) for _ in range(40)], call_or_again):
+            if rng.random() < 0.05:
+                model.apply(draw_change(rng, "change"))
+            answer = model.apply(command)
+            if isinstance(answer, tuple):
+                reasons.add(answer[1])
+                if answer[1] == "TRANSACTION_MISMATCH":
+                    fields.add(answer[2]["field"])
+            else:
+                tombstones += bool(answer.get("tombstone"))
+
+    assert reasons == REASONS
+    assert fields == FIELDS
+    assert tombstones
