@@ -1,11 +1,26 @@
 """Share one server between the tests of a worker; each brings its own players."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
+import structlog
 from tests.integration.carriers import CARRIERS, Send, sender
 from tests.integration.deployment import Casino, Deployment, Player, running
+
+
+@pytest.fixture(autouse=True)
+def _log_in_plain_text() -> Iterator[None]:
+    """Spare tests the coloured tracebacks of structlog, which take seconds."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(),
+        ]
+    )
+    yield
+    structlog.reset_defaults()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -23,7 +23,7 @@ from cage.core.errors import CageError, Reason, invalid_field
 from cage.core.registry import ApiKey, Registry, Role
 from cage.core.secret import digest_of
 from cage.rpc.meter import CANCELLED, OK, Meter, MethodMeter
-from cage.rpc.rate import Rate
+from cage.rpc.rate import Rate, holds_bet
 from cage.rpc.status import ANSWERS, to_status, to_trailers
 from cage.rpc.validation import Check, checker_of
 
@@ -50,13 +50,11 @@ _SERVICE_ROLES = {
     "cage.cashier.v1.CashierService": _OPERATOR,
     "cage.admin.v1.AdminService": _ADMIN,
 }
-_BETS = frozenset(
-    {
-        "/cage.wallet.v1.WalletService/Bet",
-        "/cage.wallet.v1.WalletService/Play",
-    }
-)
-
+# Says of a request of these whether it is of those that are shed first.
+_BETS: Mapping[str, Callable[[Any], bool]] = {
+    "/cage.wallet.v1.WalletService/Bet": lambda _: True,
+    "/cage.wallet.v1.WalletService/Play": holds_bet,
+}
 _BATCH = "/cage.wallet.v1.WalletService/BatchExecute"
 
 _log = structlog.get_logger("cage.rpc")
@@ -182,8 +180,9 @@ class Guard:
     ) -> Callable[[Any, Context], Awaitable[Any]]:
         meter, counts = self._meter, self._meter.methods[name]
         roles = _roles_of(name)
-        is_bet = name in _BETS
-        limit = int(self._settings.in_flight_max * (BET_SHARE if is_bet else 1))
+        holds = _BETS.get(name)
+        limit = self._settings.in_flight_max
+        bet_limit = int(limit * BET_SHARE)
         # The operations of a batch count one by one.
         take = _take_nothing if name == _BATCH else self.rate.take
 
@@ -193,8 +192,10 @@ class Guard:
             meter.in_flight += 1
             try:
                 key = self._authorize(name, roles, context)
+                is_bet = holds is not None and holds(request)
                 take(key.key_id, is_bet=is_bet)
-                _admit(request, check, is_full=meter.in_flight > limit)
+                is_full = meter.in_flight > (bet_limit if is_bet else limit)
+                _admit(request, check, is_full=is_full)
                 call = Call(key, self._timeout_s(context), context)
                 response = await run(request, call)
             except CageError as error:

@@ -20,11 +20,9 @@ from cage.core.wallet import Balance, PlayReceipt, Receipt
 from cage.rpc import command
 from cage.rpc.convert import fill_balance, fill_receipt, fill_round
 from cage.rpc.meter import OK, Meter
-from cage.rpc.rate import Rate
+from cage.rpc.rate import Rate, holds_bet
 from cage.rpc.status import to_status
 from cage.wallet.v1 import wallet_service_pb2 as pb
-
-_BETS = frozenset({"bet", "play"})
 
 # Writes the result for a request into a response; says whether it is a replay.
 Fill = Callable[[Any, Any, Any, Registry], bool]
@@ -259,7 +257,7 @@ class Executor:
         item = Item(operation, request, on_done, name=name)
         wallet = self._wallet
         try:
-            self._rate.take(key_id, is_bet=kind in _BETS)
+            self._rate.take(key_id, is_bet=holds_bet(request))
             command = operation.to_command(request, key_id, wallet.registry)
             wallet.submit_into(command, item, timeout_s=timeout_s)
         except CageError as refusal:

@@ -4,6 +4,17 @@ import time
 from collections.abc import Callable
 
 from cage.core.errors import CageError, Reason
+from cage.wallet.v1 import wallet_service_pb2 as pb
+
+
+def holds_bet(request: object) -> bool:
+    """Say whether a request is of those that are shed first.
+
+    A Play without a bet brings money back, as a win does.
+    """
+    if isinstance(request, pb.PlayRequest):
+        return any(action.HasField("bet") for action in request.actions)
+    return isinstance(request, pb.BetRequest)
 
 
 class Rate:
