@@ -5,7 +5,7 @@ next batch obeys it. Guards in order: key; the request id; the id of the row; wh
 it belongs to. One table says how the nouns differ.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from cage.core.book import Book
@@ -23,6 +23,7 @@ from cage.core.registry import (
     with_row,
 )
 from cage.core.request import columns, earlier_reply, journal, keep_reply
+from cage.core.rules import DEFAULT_RULES, Rules, changed_rules, rules_of
 
 # The actor of changes that ``caged`` makes on the machine itself, without a key. No
 # key can have this id.
@@ -58,12 +59,13 @@ class BrandChange(Change):
 
 @dataclass(slots=True, kw_only=True)
 class IntegrationChange(Change):
-    """Carry an integration with its policies."""
+    """Carry an integration with its rules: names and numbers, 0 for the default."""
 
     integration_id: str
     display_name: str
     enabled: bool
     bet_needs_session: bool
+    rules: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -264,7 +266,8 @@ def decide_create(book: Book, command: Change) -> Row:
     if noun.parent is not None:
         parent = find(book.registry, noun.parent, content.pop(noun.parent.id_name))
         content[noun.parent.no_name] = getattr(parent, noun.parent.no_name)
-    row = row_of(noun, {noun.no_name: book.next_no, **content})
+    set_rules(content, DEFAULT_RULES)
+    row: Row = noun.row(**{noun.no_name: book.next_no, **content})
     return write_row(book, command, noun, row, before=None)
 
 
@@ -283,6 +286,8 @@ def decide_update(book: Book, command: Change) -> Row:
     earlier = find(book.registry, noun, row_id)
     if noun.parent is not None:
         judge_parent(book, noun, noun.parent, earlier, content)
+    if noun is INTEGRATION:
+        set_rules(content, earlier.rules)
     row: Row = replace(earlier, **content)
     return write_row(book, command, noun, row, before=columns(earlier))
 
@@ -332,8 +337,16 @@ def content_of(command: Change) -> dict[str, Any]:
 
 def row_of(noun: Noun, stored: dict[str, Any]) -> Row:
     """Build a row of a noun from its columns."""
+    if "rules" in stored:
+        stored = {**stored, "rules": rules_of(stored["rules"])}
     row: Row = noun.row(**stored)
     return row
+
+
+def set_rules(content: dict[str, Any], earlier: Rules) -> None:
+    """Turn the rules that were sent, if any, into those that follow the earlier."""
+    if "rules" in content:
+        content["rules"] = changed_rules(earlier, content["rules"])
 
 
 def write_row(

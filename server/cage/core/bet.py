@@ -13,6 +13,7 @@ from cage.core.player import Gate
 from cage.core.registry import ApiKey, Game
 from cage.core.replay import differing_field, replay_state
 from cage.core.round import Round
+from cage.core.rules import RefusedBetRule
 from cage.core.session import judge_session
 from cage.core.wallet import (
     FLAG_ROUND_CLOSED,
@@ -51,7 +52,8 @@ def decide_bet(book: Book, bet: Bet) -> Receipt:
         judge_entry(book, key, gate, game, wallet, bet.session_digest)
         judge_bet(book, gate, game, wallet, bet, amount)
     except CageError as refusal:
-        store_refusal(book, key, gate, game, wallet, bet, amount, refusal)
+        if book.rules(key).refused_bet == RefusedBetRule.STORE:
+            store_refusal(book, key, gate, game, wallet, bet, amount, refusal)
         raise
     row = post_bet(book, key, gate, game, wallet, bet, amount)
     return Receipt(row, book.balance(wallet), False)

@@ -14,6 +14,7 @@ from cage.core.payment import Payment
 from cage.core.player import Gate, PlayerStatus, Profile
 from cage.core.registry import ApiKey, Currency, Game, Registry
 from cage.core.round import Round
+from cage.core.rules import Rules
 from cage.core.session import LaunchToken, Session, SessionToken
 from cage.core.wallet import (
     ANCHOR_EVERY,
@@ -123,6 +124,10 @@ class Book:
         if key is None or not key.is_valid(self.now_us):
             raise CageError(Reason.KEY_INVALID)
         return key
+
+    def rules(self, key: ApiKey) -> Rules:
+        """Return the rules of the integration that calls."""
+        return self.registry.integrations_by_no[key.integration_no].rules
 
     def player(self, key: ApiKey, player_id: str) -> Gate:
         """Return the gate of a player that the key may see, or PLAYER_NOT_FOUND."""

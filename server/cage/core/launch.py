@@ -59,6 +59,7 @@ def decide_authenticate(book: Book, command: Authenticate) -> Authenticated:
     gate, launch, session = judge_launch(book, key, command)
     registry = book.registry
     game = registry.games_by_no[launch.game_no]
+    integration = registry.integrations_by_no[key.integration_no]
     book.judge_status(gate)
     book.judge_switches(key, gate, game)
     if session is None:
@@ -82,9 +83,8 @@ def decide_authenticate(book: Book, command: Authenticate) -> Authenticated:
         session_token="",
         expire_time_us=session.expire_time_us,
         brand_id=registry.brands_by_no[gate.brand_no].brand_id,
-        bet_needs_session=registry.integrations_by_no[
-            key.integration_no
-        ].bet_needs_session,
+        bet_needs_session=integration.bet_needs_session,
+        rules=integration.rules,
     )
 
 

@@ -20,6 +20,7 @@ from cage.core.payment import (
 )
 from cage.core.player import Gate, GetPlayer, RegisterPlayer, SetPlayerStatus
 from cage.core.request import Command
+from cage.core.rules import WinsPerBetRule
 from cage.core.session import Authenticate, CreateLaunchToken, EndSession
 from cage.core.wallet import (
     Award,
@@ -270,9 +271,17 @@ def _win_more(book: Book, needs: Needs, win: Win) -> bool:
         return False
     key = (gate.player_no, game.game_no, win.round_id)
     round_ = book.rounds.get(key)
-    if round_ is None or not round_.rolled_back_count:
+    if round_ is None or not (round_.rolled_back_count or _is_single(book, win)):
         return False
     return _chain(book, needs, key)
+
+
+def _is_single(book: Book, win: Win) -> bool:
+    """Say whether a win has to be the first of what it settles."""
+    key = book.registry.keys.get(win.key_id)
+    if key is None or not key.integration_no:
+        return False
+    return book.rules(key).wins_per_bet == WinsPerBetRule.ONE
 
 
 def _play_more(book: Book, needs: Needs, play: Play) -> bool:

@@ -7,6 +7,8 @@ from cage.core.money import to_ledger
 from cage.core.player import Gate
 from cage.core.registry import ApiKey, Currency, Game
 from cage.core.replay import differing_field, mismatch, replay_state
+from cage.core.rules import PlayFundsRule, RefusedBetRule
+from cage.core.settlement import judge_win
 from cage.core.wallet import (
     Bet,
     CloseRound,
@@ -22,7 +24,6 @@ from cage.core.wallet import (
 )
 from cage.core.win import (
     decide_close_round,
-    judge_win,
     post_win,
     win_amount,
     win_differs,
@@ -50,13 +51,14 @@ def decide_play(book: Book, play: Play) -> PlayReceipt:
     try:
         if has_bet:
             judge_entry(book, key, gate, game, wallet, play.session_digest)
+            _judge_funds(book, key, wallet, play, amounts)
         rows = _apply(book, key, gate, game, wallet, play, amounts)
     except CageError as refusal:
         wallet = book.undo(mark)
         if refusal.balance is not None:
             # It was seen between two actions; what counts is what stands now.
             refusal.balance = book.balance(wallet)
-        if has_bet:
+        if has_bet and book.rules(key).refused_bet == RefusedBetRule.STORE:
             _store_refusals(book, key, gate, game, wallet, play, amounts, refusal)
         raise
     current = book.balance(wallet)
@@ -118,6 +120,22 @@ def _apply(
             row = post_win(book, key, gate, game, wallet, action, amount, bet, unit)
         rows.append(row)
     return rows
+
+
+def _judge_funds(
+    book: Book, key: ApiKey, wallet: Wallet, play: Play, amounts: list[int]
+) -> None:
+    """Where no win may pay for a bet, cover all bets by what is there before."""
+    if book.rules(key).play_funds == PlayFundsRule.REQUEST_ORDER:
+        return
+    bets = sum(
+        amount
+        for action, amount in zip(play.actions, amounts, strict=True)
+        if isinstance(action, Bet)
+    )
+    balance = book.balance(wallet)
+    if bets > balance.playable:
+        raise CageError(Reason.INSUFFICIENT_FUNDS, balance=balance)
 
 
 def _store_refusals(

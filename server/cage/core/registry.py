@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any
 
+from cage.core.rules import DEFAULT_RULES, Rules
+
 
 class Role(IntEnum):
     """Which services a key may call; numbers as in ``cage.admin.v1.Role``."""
@@ -49,6 +51,7 @@ class Integration:
     display_name: str
     enabled: bool
     bet_needs_session: bool
+    rules: Rules = DEFAULT_RULES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from cage.core.book import Book, Request, canonical
 from cage.core.errors import CageError, Reason
+from cage.core.rules import Rules, rule_columns
 
 # Marks a field of a command that the server draws or configures: it is no content.
 DRAWN = {"drawn": True}
@@ -97,4 +98,6 @@ def journal(
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Rules):
+        return rule_columns(value)
     return sorted(value) if isinstance(value, frozenset) else value

@@ -8,11 +8,12 @@ original leaves a tombstone under its id.
 from cage.core.bet import close_round
 from cage.core.book import Book, canonical
 from cage.core.errors import CageError, Reason
-from cage.core.money import INT64_MAX, INT64_MIN
+from cage.core.money import INT64_MAX, INT64_MIN, to_ledger
 from cage.core.player import Gate
 from cage.core.registry import ApiKey
 from cage.core.replay import mismatch
 from cage.core.round import Round, RoundState
+from cage.core.rules import RollbackAmountRule, Rules, Verdict, WinRollbackRule
 from cage.core.wallet import (
     FLAG_ROUND_CLOSED,
     BetKind,
@@ -30,6 +31,7 @@ def decide_rollback(book: Book, rollback: Rollback) -> Receipt:
     """Reverse a transaction; raise what ``RollbackRequest`` documents."""
     key = book.caller(rollback.key_id)
     gate = book.player(key, rollback.player_id)
+    rules = book.rules(key)
     player_no, integration_no = gate.player_no, key.integration_no
     original = book.ids.get(
         (player_no, integration_no, KeySpace.MOVE, rollback.original_id)
@@ -38,30 +40,91 @@ def decide_rollback(book: Book, rollback: Rollback) -> Receipt:
         (player_no, integration_no, KeySpace.REVERSE, rollback.transaction_id)
     )
     if earlier is not None:
-        return _replay(book, gate, earlier, original, rollback)
+        receipt = _replay(book, gate, earlier, original, rollback)
+        return _judge_unknown(rules, rollback, receipt)
     if rollback.original_kind == Kind.ROLLBACK:
         raise CageError(Reason.ROLLBACK_NOT_ALLOWED)
     if original is None:
-        return _leave_tombstone(book, key, gate, rollback)
+        receipt = _leave_tombstone(book, key, gate, rollback)
+        return _judge_unknown(rules, rollback, receipt)
     if original.state == State.TOMBSTONE:
         tombstone = book.by_no[original.reference_no]
-        return _alias(book, key, gate, rollback, stands_for=tombstone)
+        receipt = _alias(book, key, gate, rollback, stands_for=tombstone)
+        return _judge_unknown(rules, rollback, receipt)
     if rollback.original_kind not in (Kind.UNSPECIFIED, original.kind):
         raise CageError(Reason.REFERENCE_MISMATCH, field="kind")
     if original.state == State.REFUSED:
         return _alias(book, key, gate, rollback, stands_for=original)
-    round_ = book.round((player_no, original.game_no, original.round_id))
+    _judge_amount(book, rules, rollback, original)
+    return _reverse_posted(book, key, gate, rollback, original)
+
+
+def _judge_unknown(rules: Rules, rollback: Rollback, receipt: Receipt) -> Receipt:
+    """Answer a tombstone, or TRANSACTION_NOT_FOUND where the rules say so.
+
+    The tombstone stands either way: the late original never debits.
+    """
+    if receipt.tombstone and rules.unknown_rollback == Verdict.REFUSE:
+        raise CageError(
+            Reason.TRANSACTION_NOT_FOUND, transaction_id=rollback.original_id
+        )
+    return receipt
+
+
+def _judge_amount(
+    book: Book, rules: Rules, rollback: Rollback, original: Transaction
+) -> None:
+    """Hold the amount that was sent against the original's where the rules say so."""
+    is_sent = bool(rollback.currency_code)
+    if not is_sent or rules.rollback_amount == RollbackAmountRule.IGNORE:
+        return
+    currency = book.registry.currencies_by_no[original.currency_no]
+    amount = to_ledger(
+        rollback.amount,
+        rollback.scale,
+        currency.scale,
+        field="amount",
+        currency_code=rollback.currency_code,
+    )
+    if (rollback.currency_code, amount) != (currency.currency_code, original.amount):
+        raise CageError(Reason.REFERENCE_MISMATCH, field="amount")
+
+
+def _reverse_posted(
+    book: Book, key: ApiKey, gate: Gate, rollback: Rollback, original: Transaction
+) -> Receipt:
+    """Reverse the unit of a posted original, or raise what stands in the way."""
+    rules = book.rules(key)
+    round_ = book.round((gate.player_no, original.game_no, original.round_id))
     unit = _unit(round_, original)
-    if round_ is None or not any(row.kind == Kind.BET for row in unit):
+    bets = [row for row in unit if row.kind == Kind.BET]
+    is_win = not bets
+    if round_ is None or (is_win and rules.win_rollback == WinRollbackRule.REJECT):
         raise CageError(Reason.ROLLBACK_NOT_ALLOWED)
     first = round_.rollback_of(original)
     if first is not None:
+        if rules.second_rollback == Verdict.REFUSE:
+            raise CageError(Reason.ALREADY_ROLLED_BACK)
         return _alias(book, key, gate, rollback, stands_for=first)
-    if any(row.kind == Kind.BET and round_.settles(row) for row in unit):
-        raise CageError(Reason.ALREADY_SETTLED)
+    _judge_round(rules, round_, unit, bets)
+    wallet = book.wallet(gate, original.currency_no)
+    cash, bonus = -sum(row.cash for row in unit), -sum(row.bonus for row in unit)
+    is_short = wallet.cash + cash < 0 or wallet.bonus + bonus < 0
+    if is_win and is_short and rules.win_rollback == WinRollbackRule.NO_OP:
+        return _alias(book, key, gate, rollback, stands_for=original)
     row = _reverse(book, key, gate, rollback, original, round_, unit)
-    wallet = book.wallet(gate, row.currency_no)
     return Receipt(row, book.balance(wallet), False)
+
+
+def _judge_round(
+    rules: Rules, round_: Round, unit: list[Transaction], bets: list[Transaction]
+) -> None:
+    """Let a rollback pass the settlement of its bets and the close of its round."""
+    if rules.settled_rollback == Verdict.REFUSE and any(map(round_.settles, bets)):
+        raise CageError(Reason.ALREADY_SETTLED)
+    has_closed = any(row.flags & FLAG_ROUND_CLOSED for row in unit)
+    if round_.closed and not has_closed and rules.late_rollback == Verdict.REFUSE:
+        raise CageError(Reason.ROUND_CLOSED)
 
 
 def _unit(round_: Round | None, original: Transaction) -> list[Transaction]:
@@ -130,8 +193,8 @@ def take_back(round_: Round, unit: list[Transaction], now_us: int) -> None:
     """Take a unit out of the totals of its round."""
     for row in unit:
         round_.rolled_back_count += 1
-        if row.kind == Kind.WIN:
-            round_.win_amount -= row.amount
+        if row.kind in (Kind.WIN, Kind.AWARD):
+            round_.win_amount -= row.cash + row.bonus
         elif not _is_tip(row):
             round_.standing_count -= 1
             round_.bet_cash += row.cash

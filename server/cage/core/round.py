@@ -86,3 +86,14 @@ class Round:
             if names_it and self.rollback_of(row) is None:
                 return True
         return False
+
+    def has_win(self, bet: Transaction | None) -> bool:
+        """Say whether a win that stands settles a bet, or any bet of the round."""
+        for row in self.chain():
+            if row.kind != Kind.WIN or row.state != State.POSTED:
+                continue
+            names_it = bet is None or row.reference_no in (0, bet.item_no)
+            is_later = bet is None or row.item_no > bet.item_no
+            if names_it and is_later and self.rollback_of(row) is None:
+                return True
+        return False

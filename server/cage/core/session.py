@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from cage.core.errors import CageError, Reason
 from cage.core.player import Gate, Profile
 from cage.core.registry import Currency, Game
+from cage.core.rules import Rules
 from cage.core.wallet import Balance
 
 
@@ -117,6 +118,7 @@ class Authenticated:
     expire_time_us: int
     brand_id: str
     bet_needs_session: bool
+    rules: Rules
 
 
 def judge_session(

@@ -134,13 +134,19 @@ class Play:
 
 @dataclass(slots=True, kw_only=True)
 class Rollback:
-    """Reverse an earlier transaction; everything else comes from the original."""
+    """Reverse an earlier transaction; everything else comes from the original.
+
+    The amount is compared where the rules say so; without one the currency is empty.
+    """
 
     key_id: str
     player_id: str
     transaction_id: str
     original_id: str
     original_kind: Kind = Kind.UNSPECIFIED
+    currency_code: str = ""
+    amount: int = 0
+    scale: int = -1
     round_closed: bool = False
     extra: dict[str, object] | None = None
 

@@ -12,13 +12,13 @@ from cage.core.money import INT64_MAX, to_ledger
 from cage.core.player import Gate
 from cage.core.registry import ApiKey, Currency, Game
 from cage.core.replay import differing_field, replay_state, stored_extra
-from cage.core.round import Round, RoundState
+from cage.core.round import Round
+from cage.core.settlement import judge_win
 from cage.core.wallet import (
     FLAG_INFORMATIONAL,
     FLAG_ROUND_CLOSED,
     Account,
     Award,
-    BetKind,
     CloseRound,
     KeySpace,
     Kind,
@@ -28,6 +28,9 @@ from cage.core.wallet import (
     Wallet,
     Win,
 )
+
+# The reference of a win that names a bet which is not there: it settles nothing.
+NO_SUCH_BET = -1
 
 
 def decide_win(book: Book, win: Win) -> Receipt:
@@ -81,44 +84,6 @@ def win_amount(book: Book, win: Win, path: str = "") -> tuple[Currency, int]:
     return currency, amount
 
 
-def judge_win(
-    book: Book, key: ApiKey, gate: Gate, game: Game, wallet: Wallet, win: Win
-) -> Transaction | None:
-    """Return the bet that a win names, or None when it names its round.
-
-    Raises BET_NOT_FOUND, REFERENCE_MISMATCH, CURRENCY_MISMATCH or
-    ALREADY_ROLLED_BACK.
-    """
-    round_ = book.round((gate.player_no, game.game_no, win.round_id))
-    if not win.bet_transaction_id:
-        if round_ is None or not round_.bet_count:
-            raise CageError(Reason.BET_NOT_FOUND)
-        judge_round_currency(book, round_, wallet)
-        if round_.state == RoundState.CANCELLED:
-            raise CageError(Reason.ALREADY_ROLLED_BACK)
-        return None
-    bet = book.ids.get(
-        (gate.player_no, key.integration_no, KeySpace.MOVE, win.bet_transaction_id)
-    )
-    if bet is None or bet.state == State.REFUSED:
-        raise CageError(Reason.BET_NOT_FOUND)
-    if bet.state == State.TOMBSTONE:
-        raise CageError(Reason.ALREADY_ROLLED_BACK)
-    for field, differs in (
-        ("kind", bet.kind != Kind.BET or bet.variant == BetKind.TIP),
-        ("round_id", bet.round_id != win.round_id),
-        ("game_id", bet.game_no != game.game_no),
-    ):
-        if differs:
-            raise CageError(Reason.REFERENCE_MISMATCH, field=field)
-    if round_ is None:
-        raise AssertionError(f"no round of posted transaction {bet.item_no}")
-    judge_round_currency(book, round_, wallet)
-    if round_.rollback_of(bet) is not None:
-        raise CageError(Reason.ALREADY_ROLLED_BACK)
-    return bet
-
-
 def split_win(amount: int, bet_cash: int, bet_bonus: int) -> tuple[int, int]:
     """Split a win by the stored split of its stake: bonus rounded down, cash the rest.
 
@@ -143,12 +108,23 @@ def post_win(
     unit: tuple[int, int] = (0, 0),
 ) -> Transaction:
     """Credit a judged win and move its round, or raise BALANCE_OUT_OF_RANGE."""
-    round_ = book.rounds[gate.player_no, game.game_no, win.round_id]
-    if bet is None:
+    round_key = (gate.player_no, game.game_no, win.round_id)
+    round_ = book.round(round_key)
+    if bet is not None:
+        cash, bonus = split_win(amount, -bet.cash, -bet.bonus)
+    elif round_ is not None:
         cash, bonus = split_win(amount, round_.bet_cash, round_.bet_bonus)
     else:
-        cash, bonus = split_win(amount, -bet.cash, -bet.bonus)
+        cash, bonus = amount, 0
     judge_range(wallet, round_, cash, bonus, amount)
+    if round_ is None:
+        round_ = book.open_round(gate, round_key, wallet.currency_no)
+    extra = dict(win.extra or {})
+    reference_no = bet.item_no if bet is not None else 0
+    if win.bet_transaction_id and bet is None:
+        # A bet that is not there has no number, so its name is kept for retries.
+        extra["bet_transaction_id"] = win.bet_transaction_id
+        reference_no = NO_SUCH_BET
     row = book.record(
         gate,
         wallet,
@@ -164,10 +140,10 @@ def post_win(
         round_id=win.round_id,
         round_=round_,
         flags=FLAG_ROUND_CLOSED if win.round_closed else 0,
-        reference_no=bet.item_no if bet is not None else 0,
+        reference_no=reference_no,
         unit_no=unit[0],
         unit_size=unit[1],
-        extra=canonical(win.extra) if win.extra else None,
+        extra=canonical(extra) if extra else None,
     )
     round_.win_count += 1
     round_.win_amount += amount
@@ -207,10 +183,10 @@ def win_differs(
 ) -> str:
     """Name the first field in which a retried win differs, or nothing."""
     reference_no = 0
-    if earlier.state == State.REFUSED:
-        # A refused win never found its bet, so the name itself was stored.
-        same = stored_extra(earlier).get("bet_transaction_id", "")
-        reference_no = 0 if same == win.bet_transaction_id else -1
+    kept = stored_extra(earlier).get("bet_transaction_id", "")
+    if kept or earlier.state == State.REFUSED:
+        # It did not find its bet, so the name itself was stored.
+        reference_no = earlier.reference_no if kept == win.bet_transaction_id else -2
     elif win.bet_transaction_id:
         bet = book.ids.get(
             (gate.player_no, key.integration_no, KeySpace.MOVE, win.bet_transaction_id)

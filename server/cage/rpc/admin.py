@@ -21,6 +21,7 @@ from cage.core.registry import (
 from cage.rpc.interceptor import Call
 from cage.rpc.registry import (
     expiry_us,
+    read_rules,
     to_audit_entry,
     to_brand,
     to_currency,
@@ -132,6 +133,7 @@ class AdminServicer:
             display_name=request.display_name,
             enabled=is_enabled(request),
             bet_needs_session=request.bet_needs_session,
+            rules=read_rules(request.rules),
         )
         row = await self._app.change(command, Integration, timeout_s=call.timeout_s)
         return pb.CreateIntegrationResponse(integration=to_integration(row))
@@ -148,6 +150,7 @@ class AdminServicer:
             display_name=sent.display_name,
             enabled=sent.enabled,
             bet_needs_session=sent.bet_needs_session,
+            rules=read_rules(sent.rules),
         )
         row = await self._app.change(command, Integration, timeout_s=call.timeout_s)
         return pb.UpdateIntegrationResponse(integration=to_integration(row))

@@ -174,6 +174,9 @@ def to_rollback(
         transaction_id=request.transaction_id,
         original_id=request.original.transaction_id,
         original_kind=Kind(request.original.kind),
+        currency_code=request.amount.currency_code,
+        amount=request.amount.amount,
+        scale=_scale(request.amount),
         round_closed=request.round_closed,
         extra=extra or None,
     )

@@ -15,7 +15,9 @@ from cage.core.registry import (
     Registry,
     Studio,
 )
+from cage.core.rules import Rules, rule_columns
 from cage.rpc.convert import fill_time, to_time
+from cage.wallet.v1 import wallet_pb2
 
 
 def to_operator(row: Operator) -> admin_pb2.Operator:
@@ -42,7 +44,25 @@ def to_integration(row: Integration) -> admin_pb2.Integration:
         display_name=row.display_name,
         enabled=row.enabled,
         bet_needs_session=row.bet_needs_session,
+        rules=to_rules(row.rules),
     )
+
+
+def to_rules(rules: Rules) -> wallet_pb2.WalletRules:
+    """Return the rules of an integration, every one spelled out."""
+    message = wallet_pb2.WalletRules()
+    for name, number in rule_columns(rules).items():
+        setattr(message, name, number)
+    return message
+
+
+def read_rules(rules: wallet_pb2.WalletRules) -> dict[str, int]:
+    """Read the rules that were sent, as names and numbers; 0 is the default."""
+    return {
+        field.name: getattr(rules, field.name)
+        for field in rules.DESCRIPTOR.fields
+        if field.name != "version"
+    }
 
 
 def to_studio(row: Studio) -> admin_pb2.Studio:

@@ -12,6 +12,7 @@ from cage.rpc.batch import Batch
 from cage.rpc.convert import fill_balance, fill_round, fill_time, to_transaction
 from cage.rpc.interceptor import Call
 from cage.rpc.operation import OPERATIONS, Executor
+from cage.rpc.registry import to_rules
 from cage.rpc.stream import Stream
 from cage.wallet.v1 import wallet_pb2
 from cage.wallet.v1 import wallet_service_pb2 as pb
@@ -152,7 +153,9 @@ def _to_session(found: Authenticated) -> pb.AuthenticateResponse:
         game_id=found.game.game_id,
         session_token=found.session_token,
         is_test=bool(gate.is_test),
-        policies=wallet_pb2.Policies(bet_needs_session=found.bet_needs_session),
+        policies=wallet_pb2.Policies(
+            bet_needs_session=found.bet_needs_session, rules=to_rules(found.rules)
+        ),
     )
     fill_balance(response.balance, found.balance)
     fill_time(response.expire_time, found.expire_time_us)

@@ -123,6 +123,7 @@ def _parts(registry: Registry) -> list[tuple[type, Change]]:
             display_name="Demo Studio",
             enabled=True,
             bet_needs_session=False,
+            rules={},
             **_by("integration"),
         )
         parts.append((Integration, integration))

@@ -31,7 +31,7 @@ TABLES: dict[str, tuple[Table, ...]] = {
     "key": (schema.api_keys,),
 }
 # Columns that hold JSON in the table and a value in the change.
-_JSON_COLUMNS = frozenset({"operator_nos"})
+_JSON_COLUMNS = frozenset({"operator_nos", "rules"})
 
 Key = tuple[object, ...]
 

@@ -8,6 +8,7 @@ import orjson
 from sqlalchemy import Table, select
 
 from cage.core import registry as core
+from cage.core.rules import Rules, rule_columns, rules_of
 from cage.storage import schema
 from cage.storage.statements import Insert, compile_text, names, row_getter
 
@@ -33,13 +34,14 @@ def _brand(row: Sequence[Any]) -> core.Brand:
 
 
 def _integration(row: Sequence[Any]) -> core.Integration:
-    no, public_id, name, enabled, needs_session = row
+    no, public_id, name, enabled, needs_session, rules = row
     return core.Integration(
         integration_no=no,
         integration_id=public_id,
         display_name=name,
         enabled=bool(enabled),
         bet_needs_session=bool(needs_session),
+        rules=rules_of(orjson.loads(rules)),
     )
 
 
@@ -89,6 +91,8 @@ def _columns(row: Any) -> tuple[object, ...]:
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, Rules):
+        return orjson.dumps(rule_columns(value)).decode()
     if value is None or isinstance(value, frozenset):
         granted = None if value is None else sorted(value)
         return orjson.dumps(granted).decode()

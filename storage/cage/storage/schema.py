@@ -308,6 +308,8 @@ integrations = _table(
     _text("display_name"),
     _int("enabled"),
     _int("bet_needs_session"),
+    # A JSON object of names and numbers.
+    _text("rules"),
 )
 
 studios = _table(

@@ -22,11 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from cage.wallet.v1 import wallet_pb2 as cage_dot_wallet_dot_v1_dot_wallet__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63\x61ge/admin/v1/admin.proto\x12\rcage.admin.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"L\n\x08Operator\x12\x19\n\x0boperator_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x03 \x01(\x08\"[\n\x05\x42rand\x12\x16\n\x08\x62rand_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x0boperator_id\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x04 \x01(\x08\"m\n\x0bIntegration\x12\x1c\n\x0eintegration_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x03 \x01(\x08\x12\x19\n\x11\x62\x65t_needs_session\x18\x04 \x01(\x08\"H\n\x06Studio\x12\x17\n\tstudio_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x03 \x01(\x08\"W\n\x04Game\x12\x15\n\x07game_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tstudio_id\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x04 \x01(\x08\"0\n\x08\x43urrency\x12\x15\n\rcurrency_code\x18\x01 \x01(\t\x12\r\n\x05scale\x18\x02 \x01(\r\"\x92\x02\n\x06\x41piKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12!\n\x04role\x18\x02 \x01(\x0e\x32\x13.cage.admin.v1.Role\x12\x16\n\x0eintegration_id\x18\x03 \x01(\t\x12\x14\n\x0coperator_ids\x18\x04 \x03(\t\x12\x14\n\x0c\x64isplay_name\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb7\x01\n\nAuditEntry\x12\x11\n\tledger_id\x18\x01 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x0c\n\x04noun\x18\x03 \x01(\t\x12\x0f\n\x07noun_id\x18\x04 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x05 \x01(\t\x12\x13\n\x0b\x62\x65\x66ore_json\x18\x06 \x01(\t\x12\x12\n\nafter_json\x18\x07 \x01(\t\x12/\n\x0b\x63ommit_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*N\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\r\n\tROLE_GAME\x10\x01\x12\x11\n\rROLE_OPERATOR\x10\x02\x12\x0e\n\nROLE_ADMIN\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63\x61ge/admin/v1/admin.proto\x12\rcage.admin.v1\x1a\x1b\x63\x61ge/wallet/v1/wallet.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"L\n\x08Operator\x12\x19\n\x0boperator_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x03 \x01(\x08\"[\n\x05\x42rand\x12\x16\n\x08\x62rand_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x0boperator_id\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x04 \x01(\x08\"\x99\x01\n\x0bIntegration\x12\x1c\n\x0eintegration_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x03 \x01(\x08\x12\x19\n\x11\x62\x65t_needs_session\x18\x04 \x01(\x08\x12*\n\x05rules\x18\x05 \x01(\x0b\x32\x1b.cage.wallet.v1.WalletRules\"H\n\x06Studio\x12\x17\n\tstudio_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x03 \x01(\x08\"W\n\x04Game\x12\x15\n\x07game_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tstudio_id\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x04 \x01(\x08\"0\n\x08\x43urrency\x12\x15\n\rcurrency_code\x18\x01 \x01(\t\x12\r\n\x05scale\x18\x02 \x01(\r\"\x92\x02\n\x06\x41piKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12!\n\x04role\x18\x02 \x01(\x0e\x32\x13.cage.admin.v1.Role\x12\x16\n\x0eintegration_id\x18\x03 \x01(\t\x12\x14\n\x0coperator_ids\x18\x04 \x03(\t\x12\x14\n\x0c\x64isplay_name\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb7\x01\n\nAuditEntry\x12\x11\n\tledger_id\x18\x01 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x0c\n\x04noun\x18\x03 \x01(\t\x12\x0f\n\x07noun_id\x18\x04 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x05 \x01(\t\x12\x13\n\x0b\x62\x65\x66ore_json\x18\x06 \x01(\t\x12\x12\n\nafter_json\x18\x07 \x01(\t\x12/\n\x0b\x63ommit_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*N\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\r\n\tROLE_GAME\x10\x01\x12\x11\n\rROLE_OPERATOR\x10\x02\x12\x0e\n\nROLE_ADMIN\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,22 +44,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STUDIO'].fields_by_name['studio_id']._serialized_options = b'\342A\001\002'
   _globals['_GAME'].fields_by_name['game_id']._loaded_options = None
   _globals['_GAME'].fields_by_name['game_id']._serialized_options = b'\342A\001\002'
-  _globals['_ROLE']._serialized_start=1068
-  _globals['_ROLE']._serialized_end=1146
-  _globals['_OPERATOR']._serialized_start=110
-  _globals['_OPERATOR']._serialized_end=186
-  _globals['_BRAND']._serialized_start=188
-  _globals['_BRAND']._serialized_end=279
-  _globals['_INTEGRATION']._serialized_start=281
-  _globals['_INTEGRATION']._serialized_end=390
-  _globals['_STUDIO']._serialized_start=392
-  _globals['_STUDIO']._serialized_end=464
-  _globals['_GAME']._serialized_start=466
-  _globals['_GAME']._serialized_end=553
-  _globals['_CURRENCY']._serialized_start=555
-  _globals['_CURRENCY']._serialized_end=603
-  _globals['_APIKEY']._serialized_start=606
-  _globals['_APIKEY']._serialized_end=880
-  _globals['_AUDITENTRY']._serialized_start=883
-  _globals['_AUDITENTRY']._serialized_end=1066
+  _globals['_ROLE']._serialized_start=1142
+  _globals['_ROLE']._serialized_end=1220
+  _globals['_OPERATOR']._serialized_start=139
+  _globals['_OPERATOR']._serialized_end=215
+  _globals['_BRAND']._serialized_start=217
+  _globals['_BRAND']._serialized_end=308
+  _globals['_INTEGRATION']._serialized_start=311
+  _globals['_INTEGRATION']._serialized_end=464
+  _globals['_STUDIO']._serialized_start=466
+  _globals['_STUDIO']._serialized_end=538
+  _globals['_GAME']._serialized_start=540
+  _globals['_GAME']._serialized_end=627
+  _globals['_CURRENCY']._serialized_start=629
+  _globals['_CURRENCY']._serialized_end=677
+  _globals['_APIKEY']._serialized_start=680
+  _globals['_APIKEY']._serialized_end=954
+  _globals['_AUDITENTRY']._serialized_start=957
+  _globals['_AUDITENTRY']._serialized_end=1140
 # @@protoc_insertion_point(module_scope)

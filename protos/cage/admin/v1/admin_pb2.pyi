@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from cage.wallet.v1 import wallet_pb2 as _wallet_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -142,6 +143,7 @@ class Integration(_message.Message):
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     ENABLED_FIELD_NUMBER: _builtins.int
     BET_NEEDS_SESSION_FIELD_NUMBER: _builtins.int
+    RULES_FIELD_NUMBER: _builtins.int
     integration_id: _builtins.str
     """Required. Id chosen at creation, 1 to 64 lower-case letters, digits, dots,
     underscores and hyphens. It never changes. Failure: INTEGRATION_NOT_FOUND.
@@ -154,6 +156,12 @@ class Integration(_message.Message):
     """
     bet_needs_session: _builtins.bool
     """Optional. True refuses a bet without a session token with SESSION_REQUIRED."""
+    @_builtins.property
+    def rules(self) -> _wallet_pb2.WalletRules:
+        """Optional. What the wallet does where studios disagree. What is unspecified is
+        the default; replies spell every rule out.
+        """
+
     def __init__(
         self,
         *,
@@ -161,10 +169,11 @@ class Integration(_message.Message):
         display_name: _builtins.str = ...,
         enabled: _builtins.bool = ...,
         bet_needs_session: _builtins.bool = ...,
+        rules: _wallet_pb2.WalletRules | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rules", b"rules"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bet_needs_session", b"bet_needs_session", "display_name", b"display_name", "enabled", b"enabled", "integration_id", b"integration_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bet_needs_session", b"bet_needs_session", "display_name", b"display_name", "enabled", b"enabled", "integration_id", b"integration_id", "rules", b"rules"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from cage.admin.v1 import admin_pb2 as _admin_pb2
+from cage.wallet.v1 import wallet_pb2 as _wallet_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -409,6 +410,7 @@ class CreateIntegrationRequest(_message.Message):
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     ENABLED_FIELD_NUMBER: _builtins.int
     BET_NEEDS_SESSION_FIELD_NUMBER: _builtins.int
+    RULES_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Required. The caller's id of this change, 1 to 128 printable characters. Send
     the same id on a retry: the first answer comes back. Kept 30 days. Failure:
@@ -426,6 +428,12 @@ class CreateIntegrationRequest(_message.Message):
     """
     bet_needs_session: _builtins.bool
     """Optional. True refuses a bet without a session token with SESSION_REQUIRED."""
+    @_builtins.property
+    def rules(self) -> _wallet_pb2.WalletRules:
+        """Optional. What the wallet does where studios disagree. What is unspecified is
+        the default.
+        """
+
     def __init__(
         self,
         *,
@@ -434,10 +442,11 @@ class CreateIntegrationRequest(_message.Message):
         display_name: _builtins.str = ...,
         enabled: _builtins.bool | None = ...,
         bet_needs_session: _builtins.bool = ...,
+        rules: _wallet_pb2.WalletRules | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_enabled", b"_enabled", "enabled", b"enabled"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_enabled", b"_enabled", "enabled", b"enabled", "rules", b"rules"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_enabled", b"_enabled", "bet_needs_session", b"bet_needs_session", "display_name", b"display_name", "enabled", b"enabled", "integration_id", b"integration_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_enabled", b"_enabled", "bet_needs_session", b"bet_needs_session", "display_name", b"display_name", "enabled", b"enabled", "integration_id", b"integration_id", "request_id", b"request_id", "rules", b"rules"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__enabled: _TypeAlias = _typing.Literal["enabled"]  # noqa: Y015
     _WhichOneofArgType__enabled: _TypeAlias = _typing.Literal["_enabled", b"_enabled"]  # noqa: Y015
@@ -485,8 +494,8 @@ class UpdateIntegrationRequest(_message.Message):
     @_builtins.property
     def integration(self) -> _admin_pb2.Integration:
         """Required. The integration by its id, with every field that can change:
-        display_name, enabled and bet_needs_session. What is left out becomes empty
-        or false, so send enabled. Failure: INTEGRATION_NOT_FOUND.
+        display_name, enabled, bet_needs_session and rules. What is left out becomes
+        empty, false or the default, so send enabled. Failure: INTEGRATION_NOT_FOUND.
         """
 
     def __init__(

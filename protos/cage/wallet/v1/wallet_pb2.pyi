@@ -198,6 +198,206 @@ AWARD_KIND_CASHBACK: AwardKind.ValueType  # 5
 """Part of earlier losses given back."""
 Global___AwardKind: _TypeAlias = AwardKind  # noqa: Y015
 
+class _Verdict:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _VerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Verdict.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    VERDICT_UNSPECIFIED: _Verdict.ValueType  # 0
+    """Not given: the default of the rule."""
+    VERDICT_ACCEPT: _Verdict.ValueType  # 1
+    """Let it through."""
+    VERDICT_REFUSE: _Verdict.ValueType  # 2
+    """Refuse it, with the reason that the rule names."""
+
+class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper):
+    """Verdict says whether something is let through."""
+
+VERDICT_UNSPECIFIED: Verdict.ValueType  # 0
+"""Not given: the default of the rule."""
+VERDICT_ACCEPT: Verdict.ValueType  # 1
+"""Let it through."""
+VERDICT_REFUSE: Verdict.ValueType  # 2
+"""Refuse it, with the reason that the rule names."""
+Global___Verdict: _TypeAlias = Verdict  # noqa: Y015
+
+class _RefusedBetRule:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RefusedBetRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefusedBetRule.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REFUSED_BET_RULE_UNSPECIFIED: _RefusedBetRule.ValueType  # 0
+    """Not given: STORE."""
+    REFUSED_BET_RULE_STORE: _RefusedBetRule.ValueType  # 1
+    """The same refusal, for ever: a delayed first attempt can never debit."""
+    REFUSED_BET_RULE_JUDGE_ANEW: _RefusedBetRule.ValueType  # 2
+    """A new judgement: refusals are not stored, and one id may be sent again until it
+    is accepted.
+    """
+
+class RefusedBetRule(_RefusedBetRule, metaclass=_RefusedBetRuleEnumTypeWrapper):
+    """RefusedBetRule says what a bet gets whose id was refused before."""
+
+REFUSED_BET_RULE_UNSPECIFIED: RefusedBetRule.ValueType  # 0
+"""Not given: STORE."""
+REFUSED_BET_RULE_STORE: RefusedBetRule.ValueType  # 1
+"""The same refusal, for ever: a delayed first attempt can never debit."""
+REFUSED_BET_RULE_JUDGE_ANEW: RefusedBetRule.ValueType  # 2
+"""A new judgement: refusals are not stored, and one id may be sent again until it
+is accepted.
+"""
+Global___RefusedBetRule: _TypeAlias = RefusedBetRule  # noqa: Y015
+
+class _WinRollbackRule:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WinRollbackRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WinRollbackRule.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WIN_ROLLBACK_RULE_UNSPECIFIED: _WinRollbackRule.ValueType  # 0
+    """Not given: REJECT."""
+    WIN_ROLLBACK_RULE_REJECT: _WinRollbackRule.ValueType  # 1
+    """Answers ROLLBACK_NOT_ALLOWED."""
+    WIN_ROLLBACK_RULE_ALLOW_NEGATIVE: _WinRollbackRule.ValueType  # 2
+    """Takes the money back, also when the player has spent it: cash may become
+    negative.
+    """
+    WIN_ROLLBACK_RULE_NO_OP: _WinRollbackRule.ValueType  # 3
+    """Takes the money back when the player still has all of it; otherwise succeeds and
+    moves nothing.
+    """
+
+class WinRollbackRule(_WinRollbackRule, metaclass=_WinRollbackRuleEnumTypeWrapper):
+    """WinRollbackRule says what the rollback of a win or an award does."""
+
+WIN_ROLLBACK_RULE_UNSPECIFIED: WinRollbackRule.ValueType  # 0
+"""Not given: REJECT."""
+WIN_ROLLBACK_RULE_REJECT: WinRollbackRule.ValueType  # 1
+"""Answers ROLLBACK_NOT_ALLOWED."""
+WIN_ROLLBACK_RULE_ALLOW_NEGATIVE: WinRollbackRule.ValueType  # 2
+"""Takes the money back, also when the player has spent it: cash may become
+negative.
+"""
+WIN_ROLLBACK_RULE_NO_OP: WinRollbackRule.ValueType  # 3
+"""Takes the money back when the player still has all of it; otherwise succeeds and
+moves nothing.
+"""
+Global___WinRollbackRule: _TypeAlias = WinRollbackRule  # noqa: Y015
+
+class _RollbackAmountRule:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RollbackAmountRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RollbackAmountRule.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ROLLBACK_AMOUNT_RULE_UNSPECIFIED: _RollbackAmountRule.ValueType  # 0
+    """Not given: IGNORE."""
+    ROLLBACK_AMOUNT_RULE_IGNORE: _RollbackAmountRule.ValueType  # 1
+    """Nothing: the amount comes from the original."""
+    ROLLBACK_AMOUNT_RULE_MATCH: _RollbackAmountRule.ValueType  # 2
+    """When it is sent it must be the amount of the original, or the rollback answers
+    REFERENCE_MISMATCH.
+    """
+
+class RollbackAmountRule(_RollbackAmountRule, metaclass=_RollbackAmountRuleEnumTypeWrapper):
+    """RollbackAmountRule says what the amount of a rollback is worth."""
+
+ROLLBACK_AMOUNT_RULE_UNSPECIFIED: RollbackAmountRule.ValueType  # 0
+"""Not given: IGNORE."""
+ROLLBACK_AMOUNT_RULE_IGNORE: RollbackAmountRule.ValueType  # 1
+"""Nothing: the amount comes from the original."""
+ROLLBACK_AMOUNT_RULE_MATCH: RollbackAmountRule.ValueType  # 2
+"""When it is sent it must be the amount of the original, or the rollback answers
+REFERENCE_MISMATCH.
+"""
+Global___RollbackAmountRule: _TypeAlias = RollbackAmountRule  # noqa: Y015
+
+class _WinsPerBetRule:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WinsPerBetRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WinsPerBetRule.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WINS_PER_BET_RULE_UNSPECIFIED: _WinsPerBetRule.ValueType  # 0
+    """Not given: MANY."""
+    WINS_PER_BET_RULE_MANY: _WinsPerBetRule.ValueType  # 1
+    """Any number."""
+    WINS_PER_BET_RULE_ONE: _WinsPerBetRule.ValueType  # 2
+    """One; a second win of a settled bet, or of a settled round, answers
+    ALREADY_SETTLED.
+    """
+
+class WinsPerBetRule(_WinsPerBetRule, metaclass=_WinsPerBetRuleEnumTypeWrapper):
+    """WinsPerBetRule says how many wins one bet may have."""
+
+WINS_PER_BET_RULE_UNSPECIFIED: WinsPerBetRule.ValueType  # 0
+"""Not given: MANY."""
+WINS_PER_BET_RULE_MANY: WinsPerBetRule.ValueType  # 1
+"""Any number."""
+WINS_PER_BET_RULE_ONE: WinsPerBetRule.ValueType  # 2
+"""One; a second win of a settled bet, or of a settled round, answers
+ALREADY_SETTLED.
+"""
+Global___WinsPerBetRule: _TypeAlias = WinsPerBetRule  # noqa: Y015
+
+class _SettlementRule:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SettlementRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SettlementRule.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SETTLEMENT_RULE_UNSPECIFIED: _SettlementRule.ValueType  # 0
+    """Not given: BET_OR_ROUND."""
+    SETTLEMENT_RULE_BET_OR_ROUND: _SettlementRule.ValueType  # 1
+    """A bet, or the round alone."""
+    SETTLEMENT_RULE_BET: _SettlementRule.ValueType  # 2
+    """A bet: a win without bet_transaction_id answers INVALID_FIELD."""
+    SETTLEMENT_RULE_ROUND: _SettlementRule.ValueType  # 3
+    """The round alone: a win with bet_transaction_id answers INVALID_FIELD."""
+
+class SettlementRule(_SettlementRule, metaclass=_SettlementRuleEnumTypeWrapper):
+    """SettlementRule says what a win may name."""
+
+SETTLEMENT_RULE_UNSPECIFIED: SettlementRule.ValueType  # 0
+"""Not given: BET_OR_ROUND."""
+SETTLEMENT_RULE_BET_OR_ROUND: SettlementRule.ValueType  # 1
+"""A bet, or the round alone."""
+SETTLEMENT_RULE_BET: SettlementRule.ValueType  # 2
+"""A bet: a win without bet_transaction_id answers INVALID_FIELD."""
+SETTLEMENT_RULE_ROUND: SettlementRule.ValueType  # 3
+"""The round alone: a win with bet_transaction_id answers INVALID_FIELD."""
+Global___SettlementRule: _TypeAlias = SettlementRule  # noqa: Y015
+
+class _PlayFundsRule:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PlayFundsRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PlayFundsRule.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PLAY_FUNDS_RULE_UNSPECIFIED: _PlayFundsRule.ValueType  # 0
+    """Not given: REQUEST_ORDER."""
+    PLAY_FUNDS_RULE_REQUEST_ORDER: _PlayFundsRule.ValueType  # 1
+    """Actions are applied in request order, so an earlier win may pay for a bet."""
+    PLAY_FUNDS_RULE_BETS_FIRST: _PlayFundsRule.ValueType  # 2
+    """All bets together must be covered by the balance before the Play; the actions
+    are still applied in request order.
+    """
+
+class PlayFundsRule(_PlayFundsRule, metaclass=_PlayFundsRuleEnumTypeWrapper):
+    """PlayFundsRule says what may pay for the bets of a Play."""
+
+PLAY_FUNDS_RULE_UNSPECIFIED: PlayFundsRule.ValueType  # 0
+"""Not given: REQUEST_ORDER."""
+PLAY_FUNDS_RULE_REQUEST_ORDER: PlayFundsRule.ValueType  # 1
+"""Actions are applied in request order, so an earlier win may pay for a bet."""
+PLAY_FUNDS_RULE_BETS_FIRST: PlayFundsRule.ValueType  # 2
+"""All bets together must be covered by the balance before the Play; the actions
+are still applied in request order.
+"""
+Global___PlayFundsRule: _TypeAlias = PlayFundsRule  # noqa: Y015
+
 @_typing.final
 class Receipt(_message.Message):
     """Receipt of one money movement. It is the same message in every money reply, and
@@ -601,19 +801,123 @@ class Policies(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     BET_NEEDS_SESSION_FIELD_NUMBER: _builtins.int
+    RULES_FIELD_NUMBER: _builtins.int
     bet_needs_session: _builtins.bool
     """Output only. True when every bet of this integration needs a session token; a
     bet without one is refused with SESSION_REQUIRED.
     """
+    @_builtins.property
+    def rules(self) -> Global___WalletRules:
+        """Output only. The rules of the wallet as they hold for this integration, every
+        one of them spelled out.
+        """
+
     def __init__(
         self,
         *,
         bet_needs_session: _builtins.bool = ...,
+        rules: Global___WalletRules | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rules", b"rules"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bet_needs_session", b"bet_needs_session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bet_needs_session", b"bet_needs_session", "rules", b"rules"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Policies: _TypeAlias = Policies  # noqa: Y015
+
+@_typing.final
+class WalletRules(_message.Message):
+    """WalletRules switch what the wallet does where studios disagree. They belong to an
+    integration and hold from the next commit after their change. As input an
+    unspecified rule means its default; replies spell every rule out.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    REFUSED_BET_FIELD_NUMBER: _builtins.int
+    UNKNOWN_ROLLBACK_FIELD_NUMBER: _builtins.int
+    SECOND_ROLLBACK_FIELD_NUMBER: _builtins.int
+    SETTLED_ROLLBACK_FIELD_NUMBER: _builtins.int
+    LATE_WIN_FIELD_NUMBER: _builtins.int
+    LATE_ROLLBACK_FIELD_NUMBER: _builtins.int
+    WIN_WITHOUT_BET_FIELD_NUMBER: _builtins.int
+    WIN_AFTER_ROLLBACK_FIELD_NUMBER: _builtins.int
+    WIN_ROLLBACK_FIELD_NUMBER: _builtins.int
+    ROLLBACK_AMOUNT_FIELD_NUMBER: _builtins.int
+    WINS_PER_BET_FIELD_NUMBER: _builtins.int
+    SETTLEMENT_FIELD_NUMBER: _builtins.int
+    PLAY_FUNDS_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """Output only. Number of the rules' last change, 0 for the defaults. It grows by 1
+    with each change.
+    """
+    refused_bet: Global___RefusedBetRule.ValueType
+    """Optional. What a bet gets whose id was refused before. Default: STORE."""
+    unknown_rollback: Global___Verdict.ValueType
+    """Optional. The rollback of an unknown id. Default: ACCEPT. REFUSE answers
+    TRANSACTION_NOT_FOUND; the tombstone is left either way, and the late bet never
+    debits.
+    """
+    second_rollback: Global___Verdict.ValueType
+    """Optional. A second rollback of one original under another id. Default: ACCEPT,
+    which answers the first rollback. REFUSE answers ALREADY_ROLLED_BACK.
+    """
+    settled_rollback: Global___Verdict.ValueType
+    """Optional. The rollback of a settled bet. Default: REFUSE, which answers
+    ALREADY_SETTLED.
+    """
+    late_win: Global___Verdict.ValueType
+    """Optional. A win for a closed round. Default: ACCEPT. REFUSE answers
+    ROUND_CLOSED. A win of the call that closes the round is never late.
+    """
+    late_rollback: Global___Verdict.ValueType
+    """Optional. A rollback in a closed round. Default: ACCEPT. REFUSE answers
+    ROUND_CLOSED, but for a bet, or a Play, whose own call closed the round.
+    """
+    win_without_bet: Global___Verdict.ValueType
+    """Optional. A win that names no bet the player has. Default: REFUSE, which answers
+    BET_NOT_FOUND. ACCEPT credits it to cash and opens the round if there is none.
+    """
+    win_after_rollback: Global___Verdict.ValueType
+    """Optional. A win for a bet that was rolled back. Default: REFUSE, which answers
+    ALREADY_ROLLED_BACK.
+    """
+    win_rollback: Global___WinRollbackRule.ValueType
+    """Optional. The rollback of a win or an award. Default: REJECT."""
+    rollback_amount: Global___RollbackAmountRule.ValueType
+    """Optional. A rollback that sends an amount. Default: IGNORE."""
+    wins_per_bet: Global___WinsPerBetRule.ValueType
+    """Optional. How many wins one bet may have. Default: MANY."""
+    settlement: Global___SettlementRule.ValueType
+    """Optional. What a win may name. Default: BET_OR_ROUND."""
+    play_funds: Global___PlayFundsRule.ValueType
+    """Optional. Whether a win of a Play may pay for a later bet of it. Default:
+    REQUEST_ORDER, which lets it.
+    """
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        refused_bet: Global___RefusedBetRule.ValueType = ...,
+        unknown_rollback: Global___Verdict.ValueType = ...,
+        second_rollback: Global___Verdict.ValueType = ...,
+        settled_rollback: Global___Verdict.ValueType = ...,
+        late_win: Global___Verdict.ValueType = ...,
+        late_rollback: Global___Verdict.ValueType = ...,
+        win_without_bet: Global___Verdict.ValueType = ...,
+        win_after_rollback: Global___Verdict.ValueType = ...,
+        win_rollback: Global___WinRollbackRule.ValueType = ...,
+        rollback_amount: Global___RollbackAmountRule.ValueType = ...,
+        wins_per_bet: Global___WinsPerBetRule.ValueType = ...,
+        settlement: Global___SettlementRule.ValueType = ...,
+        play_funds: Global___PlayFundsRule.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["late_rollback", b"late_rollback", "late_win", b"late_win", "play_funds", b"play_funds", "refused_bet", b"refused_bet", "rollback_amount", b"rollback_amount", "second_rollback", b"second_rollback", "settled_rollback", b"settled_rollback", "settlement", b"settlement", "unknown_rollback", b"unknown_rollback", "version", b"version", "win_after_rollback", b"win_after_rollback", "win_rollback", b"win_rollback", "win_without_bet", b"win_without_bet", "wins_per_bet", b"wins_per_bet"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WalletRules: _TypeAlias = WalletRules  # noqa: Y015

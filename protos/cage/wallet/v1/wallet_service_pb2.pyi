@@ -603,8 +603,9 @@ class RollbackRequest(_message.Message):
     """
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """Optional. What the caller takes for the amount of the original. Never used
-        and never compared: the amount comes from the original.
+        """Optional. What the caller takes for the amount of the original. Never used: the
+        amount comes from the original. It is compared only where the integration's
+        rules say so. Failure: REFERENCE_MISMATCH.
         """
 
     @_builtins.property

@@ -44,6 +44,9 @@ class WalletServiceStub(object):
     Session, status and kill-switch checks apply to bets only. Wins, rollbacks,
     awards and closes pass for every known player.
 
+    Where studios disagree the rules of the integration decide (WalletRules); what is
+    said here is their default.
+
     Fields that the hot requests share have the same numbers in all of them:
     player_id 1, game_id 2, round_id 3, transaction_id 4, amount 5, session_token
     6, round_closed 7, occur_time 8, details 9; from 10 on each has its own.
@@ -149,6 +152,9 @@ class WalletServiceServicer(object):
     Session, status and kill-switch checks apply to bets only. Wins, rollbacks,
     awards and closes pass for every known player.
 
+    Where studios disagree the rules of the integration decide (WalletRules); what is
+    said here is their default.
+
     Fields that the hot requests share have the same numbers in all of them:
     player_id 1, game_id 2, round_id 3, transaction_id 4, amount 5, session_token
     6, round_closed 7, occur_time 8, details 9; from 10 on each has its own.
@@ -206,7 +212,8 @@ class WalletServiceServicer(object):
 
         Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, GAME_NOT_FOUND,
         CURRENCY_NOT_FOUND, SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, CURRENCY_MISMATCH,
-        BET_NOT_FOUND, REFERENCE_MISMATCH, ALREADY_ROLLED_BACK, BALANCE_OUT_OF_RANGE.
+        BET_NOT_FOUND, REFERENCE_MISMATCH, ALREADY_ROLLED_BACK, BALANCE_OUT_OF_RANGE; by
+        the rules of the integration also ROUND_CLOSED, ALREADY_SETTLED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -231,7 +238,8 @@ class WalletServiceServicer(object):
         Repeat it until it is answered.
 
         Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, ALREADY_SETTLED,
-        ROLLBACK_NOT_ALLOWED, REFERENCE_MISMATCH, BALANCE_OUT_OF_RANGE.
+        ROLLBACK_NOT_ALLOWED, REFERENCE_MISMATCH, BALANCE_OUT_OF_RANGE; by the rules of
+        the integration also TRANSACTION_NOT_FOUND, ALREADY_ROLLED_BACK, ROUND_CLOSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -405,6 +413,9 @@ class WalletService(object):
 
     Session, status and kill-switch checks apply to bets only. Wins, rollbacks,
     awards and closes pass for every known player.
+
+    Where studios disagree the rules of the integration decide (WalletRules); what is
+    said here is their default.
 
     Fields that the hot requests share have the same numbers in all of them:
     player_id 1, game_id 2, round_id 3, transaction_id 4, amount 5, session_token

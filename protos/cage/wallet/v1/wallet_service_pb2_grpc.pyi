@@ -45,6 +45,9 @@ class WalletServiceStub:
     Session, status and kill-switch checks apply to bets only. Wins, rollbacks,
     awards and closes pass for every known player.
 
+    Where studios disagree the rules of the integration decide (WalletRules); what is
+    said here is their default.
+
     Fields that the hot requests share have the same numbers in all of them:
     player_id 1, game_id 2, round_id 3, transaction_id 4, amount 5, session_token
     6, round_closed 7, occur_time 8, details 9; from 10 on each has its own.
@@ -94,7 +97,8 @@ class WalletServiceStub:
 
     Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, GAME_NOT_FOUND,
     CURRENCY_NOT_FOUND, SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, CURRENCY_MISMATCH,
-    BET_NOT_FOUND, REFERENCE_MISMATCH, ALREADY_ROLLED_BACK, BALANCE_OUT_OF_RANGE.
+    BET_NOT_FOUND, REFERENCE_MISMATCH, ALREADY_ROLLED_BACK, BALANCE_OUT_OF_RANGE; by
+    the rules of the integration also ROUND_CLOSED, ALREADY_SETTLED.
     """
     Play: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.PlayRequest, _wallet_service_pb2.PlayResponse]
     """Apply an ordered list of bets and wins of one round in one commit, all or
@@ -111,7 +115,8 @@ class WalletServiceStub:
     Repeat it until it is answered.
 
     Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, ALREADY_SETTLED,
-    ROLLBACK_NOT_ALLOWED, REFERENCE_MISMATCH, BALANCE_OUT_OF_RANGE.
+    ROLLBACK_NOT_ALLOWED, REFERENCE_MISMATCH, BALANCE_OUT_OF_RANGE; by the rules of
+    the integration also TRANSACTION_NOT_FOUND, ALREADY_ROLLED_BACK, ROUND_CLOSED.
     """
     CloseRound: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.CloseRoundRequest, _wallet_service_pb2.CloseRoundResponse]
     """Close a round, so that it takes no more bets and its bets are settled.
@@ -180,6 +185,9 @@ class WalletServiceAsyncStub(WalletServiceStub):
     Session, status and kill-switch checks apply to bets only. Wins, rollbacks,
     awards and closes pass for every known player.
 
+    Where studios disagree the rules of the integration decide (WalletRules); what is
+    said here is their default.
+
     Fields that the hot requests share have the same numbers in all of them:
     player_id 1, game_id 2, round_id 3, transaction_id 4, amount 5, session_token
     6, round_closed 7, occur_time 8, details 9; from 10 on each has its own.
@@ -226,7 +234,8 @@ class WalletServiceAsyncStub(WalletServiceStub):
 
     Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, GAME_NOT_FOUND,
     CURRENCY_NOT_FOUND, SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, CURRENCY_MISMATCH,
-    BET_NOT_FOUND, REFERENCE_MISMATCH, ALREADY_ROLLED_BACK, BALANCE_OUT_OF_RANGE.
+    BET_NOT_FOUND, REFERENCE_MISMATCH, ALREADY_ROLLED_BACK, BALANCE_OUT_OF_RANGE; by
+    the rules of the integration also ROUND_CLOSED, ALREADY_SETTLED.
     """
     Play: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.PlayRequest, _wallet_service_pb2.PlayResponse]  # type: ignore[assignment]
     """Apply an ordered list of bets and wins of one round in one commit, all or
@@ -243,7 +252,8 @@ class WalletServiceAsyncStub(WalletServiceStub):
     Repeat it until it is answered.
 
     Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, ALREADY_SETTLED,
-    ROLLBACK_NOT_ALLOWED, REFERENCE_MISMATCH, BALANCE_OUT_OF_RANGE.
+    ROLLBACK_NOT_ALLOWED, REFERENCE_MISMATCH, BALANCE_OUT_OF_RANGE; by the rules of
+    the integration also TRANSACTION_NOT_FOUND, ALREADY_ROLLED_BACK, ROUND_CLOSED.
     """
     CloseRound: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.CloseRoundRequest, _wallet_service_pb2.CloseRoundResponse]  # type: ignore[assignment]
     """Close a round, so that it takes no more bets and its bets are settled.
@@ -310,6 +320,9 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
 
     Session, status and kill-switch checks apply to bets only. Wins, rollbacks,
     awards and closes pass for every known player.
+
+    Where studios disagree the rules of the integration decide (WalletRules); what is
+    said here is their default.
 
     Fields that the hot requests share have the same numbers in all of them:
     player_id 1, game_id 2, round_id 3, transaction_id 4, amount 5, session_token
@@ -379,7 +392,8 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, GAME_NOT_FOUND,
         CURRENCY_NOT_FOUND, SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, CURRENCY_MISMATCH,
-        BET_NOT_FOUND, REFERENCE_MISMATCH, ALREADY_ROLLED_BACK, BALANCE_OUT_OF_RANGE.
+        BET_NOT_FOUND, REFERENCE_MISMATCH, ALREADY_ROLLED_BACK, BALANCE_OUT_OF_RANGE; by
+        the rules of the integration also ROUND_CLOSED, ALREADY_SETTLED.
         """
 
     @_abc_1.abstractmethod
@@ -408,7 +422,8 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         Repeat it until it is answered.
 
         Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, ALREADY_SETTLED,
-        ROLLBACK_NOT_ALLOWED, REFERENCE_MISMATCH, BALANCE_OUT_OF_RANGE.
+        ROLLBACK_NOT_ALLOWED, REFERENCE_MISMATCH, BALANCE_OUT_OF_RANGE; by the rules of
+        the integration also TRANSACTION_NOT_FOUND, ALREADY_ROLLED_BACK, ROUND_CLOSED.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,95 @@
+"""Judge what a win settles: a bet, or a round, by the rules of the integration.
+
+Guards in order: what the win may name; the bet or the round; its currency; a
+rollback; the close of the round; the wins that were there before.
+"""
+
+from cage.core.bet import judge_round_currency
+from cage.core.book import Book
+from cage.core.errors import CageError, Reason, invalid_field
+from cage.core.player import Gate
+from cage.core.registry import ApiKey, Game
+from cage.core.round import Round, RoundState
+from cage.core.rules import Rules, SettlementRule, Verdict, WinsPerBetRule
+from cage.core.wallet import BetKind, KeySpace, Kind, State, Transaction, Wallet, Win
+
+
+def judge_win(
+    book: Book, key: ApiKey, gate: Gate, game: Game, wallet: Wallet, win: Win
+) -> Transaction | None:
+    """Return the bet that a win names, or None when it settles no single bet.
+
+    Raises INVALID_FIELD, BET_NOT_FOUND, REFERENCE_MISMATCH, CURRENCY_MISMATCH,
+    ALREADY_ROLLED_BACK, ROUND_CLOSED or ALREADY_SETTLED.
+    """
+    rules = book.rules(key)
+    judge_form(rules, win)
+    round_ = book.round((gate.player_no, game.game_no, win.round_id))
+    bet = None
+    if win.bet_transaction_id:
+        bet = find_bet(book, key, gate, game, win, rules)
+    elif round_ is None or not round_.bet_count:
+        judge_no_bet(rules)
+    if round_ is None:
+        book.judge_currency(gate, wallet)
+    else:
+        judge_round_currency(book, round_, wallet)
+        judge_round(rules, round_, bet)
+    return bet
+
+
+def judge_form(rules: Rules, win: Win) -> None:
+    """Let a win pass that names what the integration settles by."""
+    if rules.settlement == SettlementRule.BET and not win.bet_transaction_id:
+        raise invalid_field("bet_transaction_id", "is required by the rules")
+    if rules.settlement == SettlementRule.ROUND and win.bet_transaction_id:
+        raise invalid_field("bet_transaction_id", "must be empty by the rules")
+
+
+def find_bet(
+    book: Book, key: ApiKey, gate: Gate, game: Game, win: Win, rules: Rules
+) -> Transaction | None:
+    """Return the bet that a win names, None when the rules do without it."""
+    bet = book.ids.get(
+        (gate.player_no, key.integration_no, KeySpace.MOVE, win.bet_transaction_id)
+    )
+    if bet is None or bet.state == State.REFUSED:
+        judge_no_bet(rules)
+        return None
+    if bet.state == State.TOMBSTONE:
+        judge_rolled_back(rules)
+        return None
+    for field, differs in (
+        ("kind", bet.kind != Kind.BET or bet.variant == BetKind.TIP),
+        ("round_id", bet.round_id != win.round_id),
+        ("game_id", bet.game_no != game.game_no),
+    ):
+        if differs:
+            raise CageError(Reason.REFERENCE_MISMATCH, field=field)
+    return bet
+
+
+def judge_no_bet(rules: Rules) -> None:
+    """Let a win without its bet pass, or raise BET_NOT_FOUND."""
+    if rules.win_without_bet == Verdict.REFUSE:
+        raise CageError(Reason.BET_NOT_FOUND)
+
+
+def judge_rolled_back(rules: Rules) -> None:
+    """Let a win of a rolled back bet pass, or raise ALREADY_ROLLED_BACK."""
+    if rules.win_after_rollback == Verdict.REFUSE:
+        raise CageError(Reason.ALREADY_ROLLED_BACK)
+
+
+def judge_round(rules: Rules, round_: Round, bet: Transaction | None) -> None:
+    """Let a win pass the state of its round and the wins before it."""
+    if bet is not None:
+        is_rolled_back = round_.rollback_of(bet) is not None
+    else:
+        is_rolled_back = round_.state == RoundState.CANCELLED
+    if is_rolled_back:
+        judge_rolled_back(rules)
+    if round_.closed and rules.late_win == Verdict.REFUSE:
+        raise CageError(Reason.ROUND_CLOSED)
+    if rules.wins_per_bet == WinsPerBetRule.ONE and round_.has_win(bet):
+        raise CageError(Reason.ALREADY_SETTLED)
