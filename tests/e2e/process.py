@@ -127,6 +127,9 @@ def serving(folder: Path, **options: Any) -> Iterator[Caged]:
             server.kill()
 
 
-def verify(database: Path) -> "subprocess.CompletedProcess[str]":
+def verify(
+    database: Path, *, timeout_s: float = 120.0
+) -> "subprocess.CompletedProcess[str]":
     """Run ``caged verify`` on a database."""
-    return run(BIN / "caged", "verify", database, cwd=database.parent)
+    command = (BIN / "caged", "verify", database)
+    return run(*command, cwd=database.parent, timeout_s=timeout_s)

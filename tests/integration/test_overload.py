@@ -130,6 +130,29 @@ async def test_many_calls_shed_bets_first(narrow: Player, bet: str, other: str) 
     assert [answer for answer in answers if isinstance(answer, Refusal)] == []
 
 
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_rate_of_one_key(
+    tmp_path_factory: pytest.TempPathFactory, carrier: str
+) -> None:
+    """A key past its rate has its bets shed, its wins later, and stops nobody else."""
+    folder = tmp_path_factory.mktemp("rate")
+    async with running(folder, rate_max_per_s=20) as deployment:
+        player = await (await deployment.casino()).player()
+        other = await (await deployment.casino()).player()
+        key = player.casino.studio_key
+        async with connected(deployment.address) as wire:
+            bets = await asyncio.gather(
+                *(wire.send(carrier, player.bet("0"), key) for _ in range(60))
+            )
+            win = await wire.send(carrier, player.win("0"), key)
+            own = await wire.send(carrier, other.bet("0"), other.casino.studio_key)
+    reasons = {getattr(bet, "reason", "") for bet in bets}
+
+    assert reasons == {"", "OVERLOADED"}
+    assert not isinstance(win, Refusal)
+    assert not isinstance(own, Refusal)
+
+
 async def test_deadline_of_a_frame(small: Player) -> None:
     """A frame that cannot start in its time is refused, stores nothing, moves none."""
     key, bet = small.casino.studio_key, small.bet("1.00")

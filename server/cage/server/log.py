@@ -5,6 +5,10 @@ import sys
 
 import orjson
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
+
+# Local variables hold what people are called, and the writer waits for their text.
+_TRACEBACKS = ExceptionDictTransformer(show_locals=False)
 
 
 def configure_log(level: str) -> None:
@@ -13,7 +17,7 @@ def configure_log(level: str) -> None:
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.dict_tracebacks,
+        structlog.processors.ExceptionRenderer(_TRACEBACKS),
     ]
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer(orjson.dumps)],

@@ -50,6 +50,23 @@ def _range_text(table: Table) -> str:
     )
 
 
+def _outside_text(table: Table) -> str:
+    """Return the text that finds a row of one table outside of a range of items."""
+    return compile_text(
+        select(table.c.item_no)
+        .where(table.c.lane == bindparam("lane"))
+        .where(
+            (table.c.item_no < bindparam("first_no"))
+            | (table.c.item_no > bindparam("last_no"))
+        )
+        .order_by(table.c.item_no)
+    )
+
+
+_OUTSIDE = {
+    table.name: _outside_text(table)
+    for table in (schema.transactions, schema.entries, schema.changes)
+}
 _TRANSACTIONS = _range_text(schema.transactions)
 _ENTRIES = _range_text(schema.entries)
 _CHANGES = _range_text(schema.changes)
@@ -65,6 +82,7 @@ class _Lane:
     by_no: dict[int, Transaction] = field(default_factory=dict)
     units: dict[int, list[Transaction]] = field(default_factory=dict)
     last_changes: dict[tuple[str, str], str] = field(default_factory=dict)
+    place: str = ""
 
 
 def verify(path: str | Path) -> list[Finding]:
@@ -99,6 +117,14 @@ def _verify_lane(
         check_nouns(connection, state.lane, state.last_changes)
     except BrokenError as broken:
         yield broken.finding
+    except (TypeError, ValueError) as error:
+        # A value that no row of Cage can hold.
+        yield Finding(
+            name="unreadable row",
+            place=state.place,
+            expected="values that fit",
+            found=str(error),
+        )
 
 
 def _replay_journal(
@@ -112,7 +138,7 @@ def _replay_journal(
     )
     for header in headers:
         count += 1
-        place = f"batch {lane}/{count}"
+        place = state.place = f"batch {lane}/{count}"
         expect("missing batch", place, count, header[1])
         expect("batch out of place", place, previous_no + 1, header[2])
         last_no = header[2] + header[3] - 1
@@ -131,6 +157,16 @@ def _replay_journal(
     place = f"head of lane {lane}"
     expect("missing batch", place, sequence, count)
     expect("wrong head", place, (item_no, digest), (previous_no, previous_hash))
+    _check_outside(connection, lane, item_no)
+
+
+def _check_outside(connection: sqlite3.Connection, lane: int, item_no: int) -> None:
+    """Find a row that lies before or after the items of all batches."""
+    for name, text in _OUTSIDE.items():
+        row = connection.execute(text, (lane, 1, item_no)).fetchone()
+        if row is not None:
+            place = f"{name} {lane}/{row[0]}"
+            raise BrokenError("unjournalled row", place, "no row", "a row")
 
 
 def _read_batch(
@@ -150,7 +186,7 @@ def _read_batch(
     items.update({row[1]: Change(*row) for row in changes})
     for item_no in range(first_no, last_no + 1):
         item = items.get(item_no)
-        place = f"item {state.lane}/{item_no}"
+        place = state.place = f"item {state.lane}/{item_no}"
         if item is None:
             raise BrokenError("missing item", place, "a row", "none")
         if isinstance(item, Change):

@@ -1,0 +1,351 @@
+"""verify names what is wrong with the books, whatever was done to their rows."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.simulation.calls import (
+    award,
+    bet,
+    close_round,
+    play,
+    rollback,
+    win,
+)
+from tests.simulation.commands import authorize, transfer
+from tests.simulation.deployment import (
+    Clock,
+    fresh_database,
+    open_writer,
+    set_status,
+)
+
+from cage.core.player import PlayerStatus
+from cage.core.wallet import Kind, State
+from cage.storage import Finding, verify
+
+HISTORY: list[Any] = [
+    bet("b1", 120),
+    win("w1", 40, bet_transaction_id="b1"),
+    bet("b2", 5, round_id="r2"),
+    rollback("x2", "b2"),
+    rollback("x3", "b3"),
+    bet("b4", 5_000),
+    play(bet("p1", 3), win("p2", 7), round_id="r3", round_closed=True),
+    rollback("x4", "p1"),
+    award("a1", 9),
+    award("a2", 9, informational=True, round_id="r4"),
+    close_round(),
+    set_status("block", "ann", PlayerStatus.SUSPENDED),
+    bet("b5", 1, player_id="bob"),
+]
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """Return the file of a deployment that has seen every kind of item."""
+    path = fresh_database(tmp_path)
+    with open_writer(path, Clock()) as writer:
+        for command in HISTORY:
+            writer.apply([command])
+        writer.apply([authorize("pay", "bob", 500)])
+        writer.apply([transfer(item_no, "bob", 500) for item_no in range(60, 90)])
+    return path
+
+
+def corrupt(path: Path, statement: str, *values: object) -> None:
+    """Run one statement on the file, which has to change something."""
+    for name, text in NAMES.items():
+        statement = statement.replace(name, text)
+    connection = sqlite3.connect(path)
+    with connection:
+        changed = connection.execute(statement, values).rowcount
+    connection.close()
+
+    assert changed
+
+
+def only_finding(path: Path) -> Finding:
+    """Return the one finding, which can be printed."""
+    (finding,) = verify(path)
+
+    assert finding.name in str(finding)
+
+    return finding
+
+
+def test_right_books_are_clean(database: Path) -> None:
+    """Books that nobody touched have no finding, on a file that is in use too."""
+    assert verify(database) == []
+
+    with open_writer(database, Clock()) as writer:
+        writer.apply([bet("late", 1, player_id="bob")])
+
+        assert verify(database) == []
+
+
+def test_new_database_is_clean(tmp_path: Path) -> None:
+    """A database without any item has no finding."""
+    path = tmp_path / "new.db"
+    with open_writer(path, Clock()):
+        pass
+
+    assert verify(path) == []
+
+
+def test_verify_writes_nothing(database: Path) -> None:
+    """Verifying leaves the file as it is."""
+    before = database.read_bytes()
+    verify(database)
+
+    assert database.read_bytes() == before
+
+
+# What statements about the first bet stand for.
+NAMES = {
+    "$BET": "transaction_id = 'b1' AND key_space = 1",
+    "$ITEM": "(SELECT item_no FROM transactions WHERE transaction_id = 'b1')",
+}
+
+# What was done, and what is found.
+CHANGES: list[tuple[str, str]] = [
+    ("UPDATE transactions SET amount = 119 WHERE $BET", "changed amount"),
+    ("UPDATE transactions SET cash = -99 WHERE $BET", "changed amount"),
+    ("UPDATE transactions SET bonus = -21 WHERE $BET", "changed amount"),
+    (
+        "UPDATE transactions SET amount = 119, cash = -99 WHERE $BET",
+        "changed amount",
+    ),
+    ("UPDATE transactions SET cash_after = 1 WHERE $BET", "wrong balance"),
+    ("UPDATE transactions SET bonus_after = 1 WHERE $BET", "wrong balance"),
+    ("UPDATE transactions SET version = 9 WHERE $BET", "missing version"),
+    ("UPDATE transactions SET wallet_sequence = 9 WHERE $BET", "missing transaction"),
+    ("UPDATE transactions SET previous_no = 1 WHERE $BET", "wrong chain"),
+    ("UPDATE transactions SET anchor_no = 1 WHERE $BET", "wrong chain"),
+    ("UPDATE transactions SET round_previous_no = 1 WHERE $BET", "wrong round chain"),
+    ("UPDATE transactions SET transaction_id = 'zz' WHERE $BET", "broken chain"),
+    ("UPDATE transactions SET extra = '{}' WHERE $BET", "broken chain"),
+    ("UPDATE transactions SET commit_time_us = 5 WHERE $BET", "broken chain"),
+    ("UPDATE transactions SET integration_no = 8 WHERE $BET", "broken chain"),
+    ("UPDATE transactions SET item_no = 999 WHERE $BET", "missing item"),
+    ("DELETE FROM transactions WHERE $BET", "missing item"),
+    ("DELETE FROM transactions WHERE transaction_id = 'b3'", "missing item"),
+    (
+        "DELETE FROM transactions WHERE transaction_id IN ('b3', 'x3')",
+        "missing item",
+    ),
+    ("DELETE FROM transactions WHERE transaction_id = 'b4'", "missing item"),
+    ("UPDATE transactions SET state = 1 WHERE transaction_id = 'b4'", "changed amount"),
+    ("UPDATE transactions SET cash = 1 WHERE transaction_id = 'b4'", "missing entry"),
+    ("UPDATE transactions SET state = 1 WHERE transaction_id = 'b3'", "broken chain"),
+    (
+        "UPDATE transactions SET reference_no = 1 WHERE transaction_id = 'x2'",
+        "missing original",
+    ),
+    ("UPDATE entries SET amount = 119 WHERE item_no = $ITEM AND account = 10",
+     "unbalanced entries"),
+    ("UPDATE entries SET amount = -99 WHERE item_no = $ITEM AND account = 1",
+     "wrong entry"),
+    ("UPDATE entries SET balance_after = 7 WHERE item_no = $ITEM AND account = 1",
+     "wrong entry"),
+    ("UPDATE entries SET version = 7 WHERE item_no = $ITEM AND account = 1",
+     "wrong entry"),
+    ("UPDATE entries SET account = 12 WHERE item_no = $ITEM AND account = 10",
+     "broken chain"),
+    ("UPDATE entries SET account = 99 WHERE item_no = $ITEM AND account = 10",
+     "unreadable row"),
+    ("UPDATE entries SET currency_no = 2 WHERE item_no = $ITEM AND account = 10",
+     "broken chain"),
+    ("DELETE FROM entries WHERE item_no = $ITEM AND account = 10",
+     "unbalanced entries"),
+    ("DELETE FROM entries WHERE item_no = $ITEM AND account = 1", "changed amount"),
+    ("DELETE FROM entries WHERE item_no = $ITEM", "missing entry"),
+    ("DELETE FROM entries", "missing entry"),
+    ("UPDATE batches SET hash = 'x' WHERE sequence = 5", "broken chain"),
+    ("UPDATE batches SET commit_time_us = 5 WHERE sequence = 5", "broken chain"),
+    ("UPDATE batches SET first_no = first_no + 1 WHERE sequence = 5",
+     "batch out of place"),
+    ("UPDATE batches SET item_count = 99 WHERE sequence = 5", "missing item"),
+    ("DELETE FROM batches WHERE sequence = 5", "missing batch"),
+    ("DELETE FROM batches WHERE sequence = (SELECT max(sequence) FROM batches)",
+     "missing batch"),
+    ("UPDATE lanes SET hash = 'x'", "wrong head"),
+    ("UPDATE lanes SET item_no = item_no - 1", "wrong head"),
+    ("UPDATE lanes SET sequence = sequence - 1", "missing batch"),
+    ("UPDATE wallets SET cash = cash + 1 WHERE player_no = 17", "wrong balance"),
+    ("UPDATE wallets SET bonus = bonus - 1 WHERE player_no = 17", "wrong balance"),
+    ("UPDATE wallets SET version = 1 WHERE player_no = 17", "wrong balance"),
+    ("UPDATE wallets SET last_no = 1 WHERE player_no = 17", "wrong balance"),
+    ("UPDATE wallets SET held = 1 WHERE player_no = 17", "wrong balance"),
+    ("DELETE FROM wallets WHERE player_no = 17", "missing wallet"),
+    ("UPDATE wallets SET player_no = 99 WHERE player_no = 17", "missing wallet"),
+    ("UPDATE rounds SET win_amount = 1 WHERE round_id = 'r1'", "wrong round"),
+    ("UPDATE rounds SET bet_cash = 1 WHERE round_id = 'r1'", "wrong round"),
+    ("UPDATE rounds SET standing_count = 0 WHERE round_id = 'r1'", "wrong round"),
+    ("UPDATE rounds SET closed = 0 WHERE round_id = 'r1'", "wrong round"),
+    ("UPDATE rounds SET close_time_us = 1 WHERE round_id = 'r2'", "wrong round"),
+    ("DELETE FROM rounds WHERE round_id = 'r1'", "missing round"),
+    ("UPDATE gates SET status = 2 WHERE player_id = 'ann'", "wrong player"),
+    ("UPDATE gates SET is_test = 1 WHERE player_id = 'bob'", "wrong player"),
+    ("UPDATE players SET country_code = 'XX' WHERE player_no = 17", "wrong player"),
+    ("DELETE FROM gates WHERE player_id = 'ann'", "missing player"),
+    ("DELETE FROM players WHERE player_no = 17", "missing player"),
+    ("UPDATE payments SET amount = 501", "wrong payment"),
+    ("UPDATE sessions SET end_time_us = 0 WHERE end_time_us > 0", "wrong session"),
+    ("DELETE FROM session_tokens WHERE digest = 's-rotated'", "missing session_token"),
+    ("UPDATE api_keys SET revoke_time_us = 1", "wrong key"),
+    ("UPDATE games SET enabled = 0", "wrong game"),
+    ("UPDATE currencies SET scale = 3", "wrong currency"),
+    ("UPDATE changes SET after = '{}' WHERE noun = 'player'", "broken chain"),
+    ("DELETE FROM changes WHERE noun = 'game'", "missing item"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("statement", "name"), CHANGES)
+def test_change_is_named(database: Path, statement: str, name: str) -> None:
+    """A row that was changed or deleted is found, and the finding says what it is."""
+    corrupt(database, statement)
+
+    assert only_finding(database).name == name
+
+
+@pytest.mark.parametrize(
+    ("table", "item_no"),
+    [
+        (table, item_no)
+        for table in ("transactions", "entries", "changes")
+        for item_no in (0, 99_999)
+    ],
+)
+def test_row_outside_of_the_journal(database: Path, table: str, item_no: int) -> None:
+    """A row that no batch holds is found."""
+    connection = sqlite3.connect(database)
+    cursor = connection.execute(f"SELECT * FROM {table} LIMIT 1")  # noqa: S608
+    names = [each[0] for each in cursor.description]
+    row = dict(zip(names, cursor.fetchone(), strict=True))
+    connection.close()
+    row["item_no"] = item_no
+    if table == "transactions":
+        row["transaction_id"] = "planted"
+    marks = ", ".join("?" * len(row))
+    corrupt(database, f"INSERT INTO {table} VALUES ({marks})", *row.values())  # noqa: S608
+
+    assert only_finding(database).name == "unjournalled row"
+
+
+def test_entries_of_a_change(database: Path) -> None:
+    """Money on an item that is no transaction is found."""
+    change = "(SELECT max(item_no) FROM changes)"
+    corrupt(
+        database,
+        f"INSERT INTO entries VALUES (0, {change}, 1, 17, 1, 5, 5, 9)",  # noqa: S608
+    )
+
+    assert only_finding(database).name in {"broken chain", "wrong entry"}
+
+
+def test_tampering_in_step_is_found(database: Path) -> None:
+    """A win that is raised in all of its rows and in the wallet breaks the chain."""
+    connection = sqlite3.connect(database)
+    with connection:
+        (item_no,) = connection.execute(
+            "SELECT item_no FROM transactions WHERE transaction_id = 'a1'"
+        ).fetchone()
+        connection.execute(
+            "UPDATE transactions SET amount = amount + 1, cash = cash + 1"
+            " WHERE item_no = ?",
+            (item_no,),
+        )
+        connection.execute(
+            "UPDATE transactions SET cash_after = cash_after + 1"
+            " WHERE item_no >= ? AND player_no = 17",
+            (item_no,),
+        )
+        connection.execute(
+            "UPDATE entries SET amount = amount + 1, balance_after = balance_after + 1"
+            " WHERE item_no = ? AND account = 1",
+            (item_no,),
+        )
+        connection.execute(
+            "UPDATE entries SET amount = amount - 1 WHERE item_no = ? AND account = 11",
+            (item_no,),
+        )
+        connection.execute("UPDATE wallets SET cash = cash + 1 WHERE player_no = 17")
+    connection.close()
+    finding = only_finding(database)
+
+    assert finding.name == "broken chain"
+    assert finding.place.startswith("batch 0/")
+
+
+def test_cut_tail_is_found(database: Path) -> None:
+    """Deleting the last commit, with its rows, differs from the head."""
+    connection = sqlite3.connect(database)
+    with connection:
+        sequence, first_no = connection.execute(
+            "SELECT sequence, first_no FROM batches ORDER BY sequence DESC LIMIT 1"
+        ).fetchone()
+        for table in ("transactions", "entries", "changes"):
+            connection.execute(
+                f"DELETE FROM {table} WHERE item_no >= ?",  # noqa: S608
+                (first_no,),
+            )
+        connection.execute("DELETE FROM batches WHERE sequence = ?", (sequence,))
+    connection.close()
+    finding = only_finding(database)
+
+    assert finding == Finding(
+        name="missing batch",
+        place="head of lane 0",
+        expected=sequence,
+        found=sequence - 1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("transactions", "cash"),
+        ("entries", "amount"),
+        ("batches", "item_count"),
+        ("wallets", "cash"),
+        ("rounds", "bet_cash"),
+    ],
+)
+def test_text_in_place_of_a_number(database: Path, table: str, column: str) -> None:
+    """A value of another type is a finding, not a failure of verify."""
+    corrupt(database, f"UPDATE {table} SET {column} = 'much'")  # noqa: S608
+
+    assert only_finding(database).name
+
+
+def test_place_says_which_item(database: Path) -> None:
+    """The finding names the first item that differs, what it should be and what is."""
+    corrupt(database, "UPDATE transactions SET version = version + 1")
+    connection = sqlite3.connect(database)
+    (item_no,) = connection.execute("SELECT min(item_no) FROM transactions").fetchone()
+    connection.close()
+
+    assert only_finding(database) == Finding(
+        name="missing version", place=f"item 0/{item_no}", expected=1, found=2
+    )
+
+
+def test_no_database(tmp_path: Path) -> None:
+    """A file that is no database is a finding."""
+    path = tmp_path / "text.db"
+    path.write_text("This is no database, but it is long enough for a header." * 9)
+
+    assert only_finding(path).name == "unreadable database"
+
+
+def test_every_kind_is_in_the_history(database: Path) -> None:
+    """The books under test hold every kind and state of transaction."""
+    connection = sqlite3.connect(database)
+    kinds = connection.execute("SELECT DISTINCT kind FROM transactions").fetchall()
+    states = connection.execute("SELECT DISTINCT state FROM transactions").fetchall()
+    connection.close()
+
+    assert {kind for (kind,) in kinds} == {int(kind) for kind in Kind}
+    assert {state for (state,) in states} == set(State) - {State.ALIAS}
