@@ -205,6 +205,7 @@ CASES: list[tuple[Any, Any, object]] = [
             transaction_id="t1",
             original_id="t0",
             original_kind=Kind.BET,
+            **SENT,
             round_closed=True,
             extra={"game_id": "slots", "round_id": "r1"},
         ),
