@@ -11,8 +11,9 @@
 Async first; ``cage.client.sync`` is the same for blocking code,
 ``cage.client.requests`` builds the items of a batch, ``cage.client.testing`` is a fake
 server for tests. Requests and replies are the messages of the contract
-(``cage.*.v1``). Every call has a deadline, is retried under one id while that can
-help, and fails with a subclass of CageError.
+(``cage.*.v1``); those that say how an integration's wallet behaves are here too:
+``WalletRules(late_win=Verdict.VERDICT_REFUSE)``. Every call has a deadline, is
+retried under one id while that can help, and fails with a subclass of CageError.
 """
 
 from cage.client._admin import (
@@ -118,6 +119,16 @@ from cage.client._wallet import (
     OperationRequest,
     Wallet,
 )
+from cage.wallet.v1.wallet_pb2 import (
+    PlayFundsRule,
+    RefusedBetRule,
+    RollbackAmountRule,
+    SettlementRule,
+    Verdict,
+    WalletRules,
+    WinRollbackRule,
+    WinsPerBetRule,
+)
 
 __all__ = [
     "Admin",
@@ -161,14 +172,17 @@ __all__ = [
     "Pager",
     "PaymentNotFoundError",
     "PaymentStateError",
+    "PlayFundsRule",
     "PlayerBlockedError",
     "PlayerNotFoundError",
     "Players",
     "ReferenceMismatchError",
+    "RefusedBetRule",
     "RefusedError",
     "RequestMismatchError",
     "RetryPolicy",
     "RoleNotAllowedError",
+    "RollbackAmountRule",
     "RollbackNotAllowedError",
     "RoundClosedError",
     "RoundNotFoundError",
@@ -178,6 +192,7 @@ __all__ = [
     "SessionNotFoundError",
     "SessionRequiredError",
     "Sessions",
+    "SettlementRule",
     "ShuttingDownError",
     "Stream",
     "StudioNotFoundError",
@@ -186,8 +201,12 @@ __all__ = [
     "TransactionNotFoundError",
     "TryAgainError",
     "UnknownOutcomeError",
+    "Verdict",
     "Waiting",
     "Wallet",
+    "WalletRules",
+    "WinRollbackRule",
+    "WinsPerBetRule",
     "connect",
     "decimal_text",
     "methods",

@@ -39,6 +39,7 @@ from cage.admin.v1.admin_service_pb2 import (
 from cage.client._channel import Caller
 from cage.client._ids import new_id
 from cage.client._pages import Pager
+from cage.wallet.v1.wallet_pb2 import WalletRules
 
 
 class Registry:
@@ -168,9 +169,13 @@ class Registry:
         display_name: str = "",
         enabled: bool = True,
         bet_needs_session: bool = False,
+        rules: WalletRules | None = None,
         request_id: str | None = None,
     ) -> CreateIntegrationResponse:
         """Create an integration under an id that never changes.
+
+        ``rules`` say what the wallet does where studios disagree; what they leave
+        out is the default.
 
         Raises IdTakenError, RequestMismatchError.
         """
@@ -180,6 +185,7 @@ class Registry:
             display_name=display_name,
             enabled=enabled,
             bet_needs_session=bet_needs_session,
+            rules=rules,
         )
         return await self._caller.call(request, CreateIntegrationResponse)
 
@@ -190,9 +196,13 @@ class Registry:
         display_name: str,
         enabled: bool,
         bet_needs_session: bool,
+        rules: WalletRules | None = None,
         request_id: str | None = None,
     ) -> UpdateIntegrationResponse:
         """Replace everything that can change of an integration.
+
+        The rules as well: what ``rules`` leave out becomes the default, and without
+        them all of them do. To change one, send those of the last reply with it.
 
         Raises IntegrationNotFoundError, RequestMismatchError.
         """
@@ -201,6 +211,7 @@ class Registry:
             display_name=display_name,
             enabled=enabled,
             bet_needs_session=bet_needs_session,
+            rules=rules,
         )
         request = UpdateIntegrationRequest(
             request_id=request_id or new_id(), integration=integration
