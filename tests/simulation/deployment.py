@@ -18,6 +18,7 @@ from cage.core.admin import (
     CreateIntegration,
     CreateOperator,
     CreateStudio,
+    UpdateIntegration,
 )
 from cage.core.book import Book, Head
 from cage.core.decide import DECISIONS, decide
@@ -26,8 +27,9 @@ from cage.core.journal import GENESIS_HASH
 from cage.core.key import CreateApiKey
 from cage.core.needs import FIRST
 from cage.core.player import PlayerStatus, RegisterPlayer, SetPlayerStatus
-from cage.core.registry import Role, index_registry
+from cage.core.registry import Integration, Role, index_registry
 from cage.core.round import Round
+from cage.core.rules import Rules
 from cage.core.session import Authenticate, CreateLaunchToken, EndSession
 from cage.core.wallet import Account, Award, KeySpace, Kind, State, Transaction, Wallet
 from cage.storage import open_sqlite
@@ -390,6 +392,20 @@ class Desk:
         """Return the wallet of a player."""
         currency = self.book.currency(currency_code)
         return self.book.wallet(self.book.gates[player_id], currency.currency_no)
+
+    def rule(self, **rules: int) -> Rules:
+        """Set the rules of the integration ``hub``; what is left out is the default."""
+        update = UpdateIntegration(
+            key_id=LOCAL_ACTOR,
+            request_id=f"rule-{self.book.next_no}",
+            integration_id="hub",
+            display_name="",
+            enabled=True,
+            bet_needs_session=False,
+            rules=rules,
+        )
+        updated: Integration = decide(self.book, update)
+        return updated.rules
 
     def fund(self, player_id: str = "ann", *, cash: int, bonus: int = 0) -> None:
         """Set what a player has in EUR, whatever the books say."""

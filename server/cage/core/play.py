@@ -8,7 +8,7 @@ from cage.core.player import Gate
 from cage.core.registry import ApiKey, Currency, Game
 from cage.core.replay import differing_field, mismatch, replay_state
 from cage.core.rules import PlayFundsRule, RefusedBetRule
-from cage.core.settlement import judge_win
+from cage.core.settlement import judge_form, judge_win
 from cage.core.wallet import (
     Bet,
     CloseRound,
@@ -44,6 +44,9 @@ def decide_play(book: Book, play: Play) -> PlayReceipt:
     replayed = _replay(book, key, gate, play, amounts)
     if replayed is not None:
         return replayed
+    for index, action in enumerate(play.actions):
+        if isinstance(action, Win):
+            judge_form(book.rules(key), action, f"actions[{index}].win.")
     game = book.game(play.game_id)
     wallet = book.wallet(gate, currency.currency_no)
     mark = book.mark(wallet, (gate.player_no, game.game_no, play.round_id))
@@ -125,13 +128,16 @@ def _apply(
 def _judge_funds(
     book: Book, key: ApiKey, wallet: Wallet, play: Play, amounts: list[int]
 ) -> None:
-    """Where no win may pay for a bet, cover all bets by what is there before."""
+    """Where no win may pay for a bet, cover all bets by what is there before.
+
+    A bet of a free round costs nothing.
+    """
     if book.rules(key).play_funds == PlayFundsRule.REQUEST_ORDER:
         return
     bets = sum(
         amount
         for action, amount in zip(play.actions, amounts, strict=True)
-        if isinstance(action, Bet)
+        if isinstance(action, Bet) and not action.campaign_id
     )
     balance = book.balance(wallet)
     if bets > balance.playable:

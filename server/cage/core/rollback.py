@@ -75,19 +75,27 @@ def _judge_amount(
     book: Book, rules: Rules, rollback: Rollback, original: Transaction
 ) -> None:
     """Hold the amount that was sent against the original's where the rules say so."""
-    is_sent = bool(rollback.currency_code)
-    if not is_sent or rules.rollback_amount == RollbackAmountRule.IGNORE:
+    if rules.rollback_amount == RollbackAmountRule.IGNORE or not _has_amount(rollback):
         return
     currency = book.registry.currencies_by_no[original.currency_no]
-    amount = to_ledger(
-        rollback.amount,
-        rollback.scale,
-        currency.scale,
-        field="amount",
-        currency_code=rollback.currency_code,
-    )
+    try:
+        amount = to_ledger(
+            rollback.amount,
+            rollback.scale,
+            currency.scale,
+            field="amount",
+            currency_code=rollback.currency_code,
+        )
+    except CageError:
+        # What is no amount of the ledger is not the original's.
+        raise CageError(Reason.REFERENCE_MISMATCH, field="amount") from None
     if (rollback.currency_code, amount) != (currency.currency_code, original.amount):
         raise CageError(Reason.REFERENCE_MISMATCH, field="amount")
+
+
+def _has_amount(rollback: Rollback) -> bool:
+    """Say whether any part of an amount was sent."""
+    return bool(rollback.currency_code or rollback.amount or rollback.scale >= 0)
 
 
 def _reverse_posted(
@@ -122,8 +130,11 @@ def _judge_round(
     """Let a rollback pass the settlement of its bets and the close of its round."""
     if rules.settled_rollback == Verdict.REFUSE and any(map(round_.settles, bets)):
         raise CageError(Reason.ALREADY_SETTLED)
-    has_closed = any(row.flags & FLAG_ROUND_CLOSED for row in unit)
-    if round_.closed and not has_closed and rules.late_rollback == Verdict.REFUSE:
+    if not round_.closed or rules.late_rollback == Verdict.ACCEPT:
+        return
+    closer = next(row for row in round_.chain() if row.flags & FLAG_ROUND_CLOSED)
+    is_own = any(row.item_no == closer.item_no for row in unit)
+    if not is_own or not (closer.unit_no or closer.kind == Kind.BET):
         raise CageError(Reason.ROUND_CLOSED)
 
 

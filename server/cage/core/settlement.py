@@ -1,7 +1,8 @@
 """Judge what a win settles: a bet, or a round, by the rules of the integration.
 
-Guards in order: what the win may name; the bet or the round; its currency; a
-rollback; the close of the round; the wins that were there before.
+Guards in order: what the win may name, which is a matter of form; the bet or the
+round; its currency; a rollback; the close of the round; the wins that were there
+before.
 """
 
 from cage.core.bet import judge_round_currency
@@ -19,11 +20,10 @@ def judge_win(
 ) -> Transaction | None:
     """Return the bet that a win names, or None when it settles no single bet.
 
-    Raises INVALID_FIELD, BET_NOT_FOUND, REFERENCE_MISMATCH, CURRENCY_MISMATCH,
-    ALREADY_ROLLED_BACK, ROUND_CLOSED or ALREADY_SETTLED.
+    Raises BET_NOT_FOUND, REFERENCE_MISMATCH, CURRENCY_MISMATCH, ALREADY_ROLLED_BACK,
+    ROUND_CLOSED or ALREADY_SETTLED.
     """
     rules = book.rules(key)
-    judge_form(rules, win)
     round_ = book.round((gate.player_no, game.game_no, win.round_id))
     bet = None
     if win.bet_transaction_id:
@@ -38,12 +38,16 @@ def judge_win(
     return bet
 
 
-def judge_form(rules: Rules, win: Win) -> None:
-    """Let a win pass that names what the integration settles by."""
+def judge_form(rules: Rules, win: Win, path: str = "") -> None:
+    """Let a win pass that names what the integration settles by.
+
+    Raises INVALID_FIELD. ``path`` leads to an action of a play: "actions[2].win.".
+    """
+    field = f"{path}bet_transaction_id"
     if rules.settlement == SettlementRule.BET and not win.bet_transaction_id:
-        raise invalid_field("bet_transaction_id", "is required by the rules")
+        raise invalid_field(field, "is required by the rules")
     if rules.settlement == SettlementRule.ROUND and win.bet_transaction_id:
-        raise invalid_field("bet_transaction_id", "must be empty by the rules")
+        raise invalid_field(field, "must be empty by the rules")
 
 
 def find_bet(

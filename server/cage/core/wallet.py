@@ -136,7 +136,8 @@ class Play:
 class Rollback:
     """Reverse an earlier transaction; everything else comes from the original.
 
-    The amount is compared where the rules say so; without one the currency is empty.
+    The amount is compared where the rules say so; without one the currency is empty
+    and the scale -1.
     """
 
     key_id: str

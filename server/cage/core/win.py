@@ -1,8 +1,8 @@
 """Decide what brings money to a player: wins and awards, and the close of a round.
 
 Neither session, status nor kill switches stand in the way. Guards in order: key,
-player, currency and scale; the id; the game; the reference; the range of the
-balance.
+player, currency and scale; the id; what the win may name; the game; the reference;
+the range of the balance.
 """
 
 from cage.core.bet import close_round, judge_round_currency
@@ -13,7 +13,7 @@ from cage.core.player import Gate
 from cage.core.registry import ApiKey, Currency, Game
 from cage.core.replay import differing_field, replay_state, stored_extra
 from cage.core.round import Round
-from cage.core.settlement import judge_win
+from cage.core.settlement import judge_form, judge_win
 from cage.core.wallet import (
     FLAG_INFORMATIONAL,
     FLAG_ROUND_CLOSED,
@@ -42,6 +42,7 @@ def decide_win(book: Book, win: Win) -> Receipt:
     earlier = book.ids.get(id_key)
     if earlier is not None:
         return replay_win(book, key, gate, earlier, win, amount)
+    judge_form(book.rules(key), win)
     game = book.game(win.game_id)
     wallet = book.wallet(gate, currency.currency_no)
     bet = judge_win(book, key, gate, game, wallet, win)

@@ -144,7 +144,7 @@ _COUNTS = {
     "operator_ids": OPERATORS_MAX,
 }
 
-# Not looked into: a rollback's amount is never used, and each operation of a stream
+# Not looked into: a rollback's amount is only compared, and each operation of a stream
 # or a batch is judged, and refused, on its own.
 _OPAQUE = dict.fromkeys(
     (

@@ -10,6 +10,15 @@ from cage.core.errors import CageError, Reason, invalid_field
 from cage.core.player import PlayerStatus
 from cage.core.registry import Role
 from cage.core.round import RoundState
+from cage.core.rules import (
+    PlayFundsRule,
+    RefusedBetRule,
+    RollbackAmountRule,
+    SettlementRule,
+    Verdict,
+    WinRollbackRule,
+    WinsPerBetRule,
+)
 from cage.core.wallet import BetKind, Kind, State
 from cage.error.v1 import error_reason_pb2
 from cage.player.v1 import player_pb2
@@ -34,6 +43,13 @@ def test_reasons_are_those_of_the_contract() -> None:
         (BetKind, wallet_pb2.BetKind, "BET_KIND_"),
         (PlayerStatus, player_pb2.PlayerStatus, "PLAYER_STATUS_"),
         (Role, admin_pb2.Role, "ROLE_"),
+        (Verdict, wallet_pb2.Verdict, "VERDICT_"),
+        (RefusedBetRule, wallet_pb2.RefusedBetRule, "REFUSED_BET_RULE_"),
+        (WinRollbackRule, wallet_pb2.WinRollbackRule, "WIN_ROLLBACK_RULE_"),
+        (RollbackAmountRule, wallet_pb2.RollbackAmountRule, "ROLLBACK_AMOUNT_RULE_"),
+        (WinsPerBetRule, wallet_pb2.WinsPerBetRule, "WINS_PER_BET_RULE_"),
+        (SettlementRule, wallet_pb2.SettlementRule, "SETTLEMENT_RULE_"),
+        (PlayFundsRule, wallet_pb2.PlayFundsRule, "PLAY_FUNDS_RULE_"),
     ],
 )
 def test_numbers_are_those_of_the_contract(

@@ -76,7 +76,7 @@ LEGAL: list[Message] = [
     pb.PlayRequest(**PLAY, round_closed=True),
     pb.PlayRequest(**PLAY, actions=[STAKE]),
     pb.RollbackRequest(**ROLLBACK),
-    # A rollback's amount is never used, so its form does not matter.
+    # A rollback's amount is only compared, so its form does not matter.
     pb.RollbackRequest(**ROLLBACK, amount={"currency_code": "?"}),
     pb.AwardRequest(**AWARD, round_closed=True),
     pb.ListTransactionsRequest(player_id="ann", page_size=1_000, page_token="any"),
@@ -122,6 +122,21 @@ ILLEGAL: list[tuple[Message, str, str]] = [
         "must be up to 4,096 bytes of UTF-8",
     ),
     (pb.BetRequest(**BET, kind=3), "kind", "must be a known value"),
+    (
+        admin_service_pb2.CreateIntegrationRequest(
+            request_id="1", integration_id="hub", rules={"late_win": 3}
+        ),
+        "rules.late_win",
+        "must be a known value",
+    ),
+    (
+        admin_service_pb2.UpdateIntegrationRequest(
+            request_id="1",
+            integration={"integration_id": "hub", "rules": {"settlement": -1}},
+        ),
+        "integration.rules.settlement",
+        "must be a known value",
+    ),
     (
         pb.BetRequest(**BET, occur_time={"nanos": -1}),
         "occur_time",

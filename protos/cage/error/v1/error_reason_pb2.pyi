@@ -466,7 +466,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         }
     """
     ERROR_REASON_ROUND_CLOSED: _ErrorReason.ValueType  # 29
-    """The round is closed and takes no more bets.
+    """The round is closed and takes no more bets; by the rules of the integration also
+    no late win and no late rollback.
 
     Code: FAILED_PRECONDITION. Advice: DISCARD.
     Metadata: none.
@@ -495,7 +496,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The referenced transaction exists but does not fit this call.
 
     Code: FAILED_PRECONDITION. Advice: STOP_AND_REPORT.
-    Metadata: field (first field that differs: kind, round_id, game_id).
+    Metadata: field (first field that differs: kind, amount, round_id,
+    game_id).
 
     Example:
 
@@ -523,7 +525,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_ALREADY_SETTLED: _ErrorReason.ValueType  # 33
     """The bet to be rolled back has been settled by a win of another call or by a
-    close of its round.
+    close of its round. By the rules of the integration also: the bet or the round to
+    be won has its one win.
 
     Code: FAILED_PRECONDITION. Advice: STOP_AND_REPORT.
     Metadata: none.
@@ -1171,7 +1174,8 @@ Example:
     }
 """
 ERROR_REASON_ROUND_CLOSED: ErrorReason.ValueType  # 29
-"""The round is closed and takes no more bets.
+"""The round is closed and takes no more bets; by the rules of the integration also
+no late win and no late rollback.
 
 Code: FAILED_PRECONDITION. Advice: DISCARD.
 Metadata: none.
@@ -1200,7 +1204,8 @@ ERROR_REASON_REFERENCE_MISMATCH: ErrorReason.ValueType  # 31
 """The referenced transaction exists but does not fit this call.
 
 Code: FAILED_PRECONDITION. Advice: STOP_AND_REPORT.
-Metadata: field (first field that differs: kind, round_id, game_id).
+Metadata: field (first field that differs: kind, amount, round_id,
+game_id).
 
 Example:
 
@@ -1228,7 +1233,8 @@ Example:
 """
 ERROR_REASON_ALREADY_SETTLED: ErrorReason.ValueType  # 33
 """The bet to be rolled back has been settled by a win of another call or by a
-close of its round.
+close of its round. By the rules of the integration also: the bet or the round to
+be won has its one win.
 
 Code: FAILED_PRECONDITION. Advice: STOP_AND_REPORT.
 Metadata: none.
