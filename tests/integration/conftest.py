@@ -6,7 +6,10 @@ import pytest
 import pytest_asyncio
 import structlog
 from tests.integration.carriers import CARRIERS, Send, sender
-from tests.integration.deployment import Casino, Deployment, Player, running
+from tests.integration.deployment import Casino, Deployment, Player, Ruled, running
+
+from cage.client import WalletRules
+from cage.storage import verify
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +45,28 @@ async def casino(deployment: Deployment) -> Casino:
 async def player(casino: Casino) -> Player:
     """Bring a player of the shared casino with 100.00 EUR."""
     return await casino.player()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def ruled(deployment: Deployment) -> AsyncIterator[Ruled]:
+    """Bring players with 100.00 EUR, by the rules that their integration shall have.
+
+    The books are checked when the module is done.
+    """
+    casinos: dict[frozenset[tuple[str, int]], Casino] = {}
+
+    async def bring(cash: str = "100.00", /, **rules: int) -> Player:
+        chosen = frozenset(rules.items())
+        if chosen not in casinos:
+            casinos[chosen] = await deployment.casino(
+                rules=WalletRules(**rules)  # type: ignore[arg-type]
+            )
+        return await casinos[chosen].player(cash)
+
+    yield bring
+    findings = [str(finding) for finding in verify(deployment.path)]
+
+    assert not findings, findings
 
 
 @pytest.fixture(params=list(CARRIERS))

@@ -1,15 +1,24 @@
 """Run a real server in this process, and make what a test plays with on it."""
 
 import itertools
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from cage.admin.v1.admin_pb2 import Role
-from cage.client import Client, RetryPolicy, Tls, connect, money, new_id, requests
+from cage.client import (
+    Client,
+    RetryPolicy,
+    Tls,
+    WalletRules,
+    connect,
+    money,
+    new_id,
+    requests,
+)
 from cage.core.admin import LOCAL_ACTOR
 from cage.core.key import CreateApiKey
 from cage.core.registry import Role as CoreRole
@@ -77,7 +86,11 @@ class Deployment:
         return made.key.key_id, made.api_key
 
     async def casino(
-        self, *, bet_needs_session: bool = False, enabled: bool = True
+        self,
+        *,
+        bet_needs_session: bool = False,
+        enabled: bool = True,
+        rules: WalletRules | None = None,
     ) -> "Casino":
         """Create an operator with all that a bet needs, apart from all others."""
         admin = self.admin.admin
@@ -89,7 +102,9 @@ class Deployment:
         await admin.create_operator(operator_id=operator_id)
         await admin.create_brand(brand_id=ids["brand_id"], operator_id=operator_id)
         await admin.create_integration(
-            integration_id=integration_id, bet_needs_session=bet_needs_session
+            integration_id=integration_id,
+            bet_needs_session=bet_needs_session,
+            rules=rules,
         )
         await admin.create_studio(studio_id=ids["studio_id"])
         await admin.create_game(
@@ -153,6 +168,17 @@ class Casino:
             enabled=enabled,
             **more,
         )
+
+    async def rule(self, **rules: int) -> WalletRules:
+        """Replace the rules of the integration; return them as they are now."""
+        updated = await self.deployment.admin.admin.update_integration(
+            integration_id=self.integration_id,
+            display_name="",
+            enabled=True,
+            bet_needs_session=False,
+            rules=WalletRules(**rules),  # type: ignore[arg-type]
+        )
+        return updated.integration.rules
 
     async def player(
         self, cash: str = "100.00", currency: str = "EUR", *, is_verified: bool = True
@@ -330,6 +356,13 @@ class Player:
             player_id=self.player_id
         )
         return ended.ended_count
+
+
+class Ruled(Protocol):
+    """Bring a player whose integration has other rules than the default."""
+
+    def __call__(self, cash: str = "100.00", /, **rules: int) -> Awaitable[Player]:
+        """Return a new player."""
 
 
 async def create_admin_key(server: Server) -> str:
