@@ -34,7 +34,7 @@ def judge_win(
         book.judge_currency(gate, wallet)
     else:
         judge_round_currency(book, round_, wallet)
-        judge_round(rules, round_, bet)
+        judge_round(rules, round_, win, bet)
     return bet
 
 
@@ -85,12 +85,13 @@ def judge_rolled_back(rules: Rules) -> None:
         raise CageError(Reason.ALREADY_ROLLED_BACK)
 
 
-def judge_round(rules: Rules, round_: Round, bet: Transaction | None) -> None:
+def judge_round(rules: Rules, round_: Round, win: Win, bet: Transaction | None) -> None:
     """Let a win pass the state of its round and the wins before it."""
     if bet is not None:
         is_rolled_back = round_.rollback_of(bet) is not None
     else:
-        is_rolled_back = round_.state == RoundState.CANCELLED
+        names_round = not win.bet_transaction_id
+        is_rolled_back = names_round and round_.state == RoundState.CANCELLED
     if is_rolled_back:
         judge_rolled_back(rules)
     if round_.closed and rules.late_win == Verdict.REFUSE:

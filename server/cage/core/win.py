@@ -113,7 +113,7 @@ def post_win(
     round_ = book.round(round_key)
     if bet is not None:
         cash, bonus = split_win(amount, -bet.cash, -bet.bonus)
-    elif round_ is not None:
+    elif round_ is not None and not win.bet_transaction_id:
         cash, bonus = split_win(amount, round_.bet_cash, round_.bet_bonus)
     else:
         cash, bonus = amount, 0
