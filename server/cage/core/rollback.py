@@ -16,6 +16,7 @@ from cage.core.round import Round, RoundState
 from cage.core.rules import RollbackAmountRule, Rules, Verdict, WinRollbackRule
 from cage.core.wallet import (
     FLAG_ROUND_CLOSED,
+    Account,
     BetKind,
     KeySpace,
     Kind,
@@ -188,6 +189,7 @@ def _reverse(
         unit_no=original.unit_no,
         unit_size=original.unit_size,
         extra=canonical(rollback.extra) if rollback.extra else None,
+        house=Account.AWARD if original.kind == Kind.AWARD else Account.GAME,
         tips=tips,
     )
     take_back(round_, unit, book.now_us)
