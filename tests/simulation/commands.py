@@ -22,6 +22,7 @@ from tests.simulation.deployment import (
     register_player,
     set_status,
 )
+from tests.simulation.rules import switch_rules
 
 from cage.core.admin import LOCAL_ACTOR, UpdateGame, UpdateIntegration
 from cage.core.ids import public_id
@@ -47,6 +48,7 @@ WALLET = (Bet, Win, Play, Rollback, CloseRound, Award, GetBalance)
 IDS = [f"t{number}" for number in range(1, 9)]
 AMOUNTS = [0, 1, 3, 10, 40, 50, 70, 90, 100, 101, 149, 150, 151]
 STATUSES = [PlayerStatus.ACTIVE] * 5 + list(PlayerStatus)
+RARE_KEYS = ["wide-key", LATE_KEY]
 
 # Below this a bounded integer of Hypothesis is uniform.
 NUMBERS = st.integers(0, 2**24 - 1)
@@ -62,7 +64,7 @@ def histories(draw: Any, *, longest: int = 40) -> list[int]:
 def place(rng: Random) -> dict[str, Any]:
     """Draw who plays what: key, player, game and round."""
     return {
-        "key_id": rng.choice(["hub-key"] * 20 + ["wide-key", LATE_KEY]),
+        "key_id": rng.choice(["hub-key"] * 24 + ["strict-key"] * 4 + RARE_KEYS),
         "player_id": rng.choice(["ann"] * 4 + ["bob"]),
         "game_id": rng.choice(["slots"] * 8 + ["dice"]),
         "round_id": rng.choice(["r1", "r1", "r2"]),
@@ -81,7 +83,7 @@ def an_id(rng: Random) -> str:
 
 def is_closed(rng: Random) -> bool:
     """Draw whether a call closes its round."""
-    return rng.random() < 0.1
+    return rng.random() < 0.12
 
 
 def session(rng: Random) -> str:
@@ -141,8 +143,10 @@ def rollback(rng: Random) -> Rollback:
     """Draw a rollback, under an id of its own or that of the original."""
     place_ = place(rng)
     original_id = rng.choice(IDS)
-    kinds = [Kind.UNSPECIFIED] * 5 + [Kind.BET] * 3 + [Kind.WIN, Kind.ROLLBACK]
+    kinds = [Kind.UNSPECIFIED] * 12 + [Kind.BET] * 3 + [Kind.WIN, Kind.ROLLBACK]
+    amount = money(rng) if rng.random() < 0.3 else {}
     return Rollback(
+        **amount,
         key_id=place_["key_id"],
         player_id=place_["player_id"],
         transaction_id=rng.choice([original_id, rng.choice(IDS)]),
@@ -326,6 +330,7 @@ def change(rng: Random) -> object:
                 name, rng.choice(["slots", "dice"]), enabled=rng.random() < 0.6
             ),
             require_session(name, "hub", bet_needs_session=rng.random() < 0.3),
+            *[switch_rules(rng, name) for _ in range(3)],
             EndSession(key_id=OFFICE_KEY, request_id=name, player_id=player_id),
             authenticate("s-ann", f"s-fresh{rng.choice(['', '-2'])}"),
             register_player("newcomer", "acme-one", "EUR"),
@@ -379,7 +384,7 @@ def switch_game(request_id: str, game_id: str, *, enabled: bool) -> UpdateGame:
 def require_session(
     request_id: str, integration_id: str, *, bet_needs_session: bool
 ) -> UpdateIntegration:
-    """Set the policy of an integration."""
+    """Set the policy of an integration, and its rules to the defaults."""
     return UpdateIntegration(
         key_id=LOCAL_ACTOR,
         request_id=request_id,
@@ -399,15 +404,23 @@ def any_command(rng: Random) -> Any:
 
 
 def follow(rng: Random, command: Any, earlier: Sequence[Any]) -> Any:
-    """Let a win or a rollback be about a bet that was sent before, if any was."""
-    bets = [each for each in earlier if isinstance(each, Bet | Play)]
-    if not bets or not isinstance(command, Win | Rollback) or rng.random() < 0.3:
+    """Let a win or a rollback be about what was sent before, if anything was."""
+    kinds: Any = Bet | Play
+    if isinstance(command, Rollback):
+        kinds = rng.choice([Bet | Play, Bet | Play, Win | Award])
+    moves = [each for each in earlier if isinstance(each, kinds)]
+    if not moves or not isinstance(command, Win | Rollback) or rng.random() < 0.3:
         return command
-    about = bets[-rng.randint(1, min(8, len(bets)))]
-    ids = [each.transaction_id for each in getattr(about, "actions", [about])]
+    about = moves[-rng.randint(1, min(5, len(moves)))]
+    actions = getattr(about, "actions", [about])
+    ids = [each.transaction_id for each in actions]
     command.key_id, command.player_id = about.key_id, about.player_id
     if isinstance(command, Rollback):
-        command.original_id = rng.choice([*ids, command.original_id])
+        command.original_id = rng.choice([*ids, *ids, command.original_id])
+        own_ids = [command.transaction_id, command.original_id, an_id(rng)]
+        command.transaction_id = rng.choice(own_ids)
+        if command.currency_code and actions and rng.random() < 0.5:
+            command.amount = actions[0].amount
     else:
         command.game_id, command.round_id = about.game_id, about.round_id
         command.bet_transaction_id = rng.choice(["", *ids])

@@ -278,8 +278,12 @@ def authenticate(
 
 @contextmanager
 def open_writer(path: Path, clock: Callable[[], int]) -> Iterator[SqliteWriter]:
-    """Open a database without starting its thread: ``apply`` runs on the caller's."""
+    """Open a database without starting its thread: ``apply`` runs on the caller's.
+
+    Nothing waits for the disk: what survives a crash is for other tests.
+    """
     store = open_sqlite(path, clock_us=clock)
+    store.writer._connection.execute("PRAGMA synchronous = OFF")
     try:
         yield store.writer
     finally:

@@ -5,140 +5,23 @@ rows each time. It shares the command values with the engine, and no rule.
 """
 
 import copy
-from dataclasses import dataclass, field
-from fractions import Fraction
+from collections import Counter
 from typing import Any
 
-from tests.simulation.deployment import (
-    BONUS,
-    BRANDS,
-    CASH,
-    GAME_KEYS,
-    GAMES,
-    INTEGRATIONS,
-    PLAYERS,
-    SCALES,
-    SESSIONS,
-)
+from tests.simulation.deployment import GAME_KEYS, SCALES, SESSIONS
+from tests.simulation.model_rollbacks import Rollbacks
+from tests.simulation.model_rows import MAX, MOVE, RefusedError, RoundRows, Row
+from tests.simulation.model_wins import Wins
+from tests.simulation.rules import named
 
 from cage.core.admin import UpdateGame, UpdateIntegration
 from cage.core.player import SetPlayerStatus
 from cage.core.session import EndSession
-from cage.core.wallet import (
-    Award,
-    Bet,
-    BetKind,
-    CloseRound,
-    GetBalance,
-    Kind,
-    Play,
-    Rollback,
-    Win,
-)
-
-MAX = 2**63 - 1
-MIN = -(2**63)
-
-MOVE, REVERSE = "move", "reverse"
+from cage.core.wallet import Bet, CloseRound, GetBalance, Play, Win
 
 
-class RefusedError(Exception):
-    """Refuse a call; ``is_state`` says that a bet has to remember it."""
-
-    def __init__(
-        self, reason: str, *, is_state: bool = False, shows: Any = None, **metadata: str
-    ) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.is_state = is_state
-        self.shows = shows
-        self.metadata = metadata
-
-
-@dataclass(eq=False)
-class Row:
-    """Hold what is stored under one id."""
-
-    kind: str
-    state: str
-    transaction_id: str = ""
-    currency: str = ""
-    amount: int = 0
-    game_id: str = ""
-    round_id: str = ""
-    reference: str = ""
-    campaign_id: str = ""
-    cash: int = 0
-    bonus: int = 0
-    after: tuple[int, int, int] = (0, 0, 0)
-    is_tip: bool = False
-    unit: int = 0
-    place: int = 0
-    size: int = 0
-    refusal: tuple[str, dict[str, str]] | None = None
-    rolled_back: bool = False
-    # Of a rollback: what it reversed, or as which rollback it answers.
-    reversed_rows: list["Row"] = field(default_factory=list)
-    stands_for: "Row | None" = None
-
-
-@dataclass(eq=False)
-class RoundRows:
-    """Hold the rows of one round in order."""
-
-    currency: str
-    rows: list[Row] = field(default_factory=list)
-    is_closed: bool = False
-
-    def stakes(self) -> list[Row]:
-        """Return the bets that count, rolled back ones too."""
-        return [row for row in self.rows if row.kind == "BET" and not row.is_tip]
-
-    def standing(self) -> list[Row]:
-        """Return the bets that count and stand."""
-        return [row for row in self.stakes() if not row.rolled_back]
-
-    def wins(self) -> list[Row]:
-        """Return the wins and awards, rolled back ones too."""
-        return [row for row in self.rows if row.kind in {"WIN", "AWARD"}]
-
-    def won(self) -> int:
-        """Return the sum of the wins and awards that stand."""
-        return sum(row.cash + row.bonus for row in self.wins() if not row.rolled_back)
-
-    def state(self) -> str:
-        """Return OPEN, CLOSED or CANCELLED."""
-        if self.stakes() and not self.standing():
-            return "CANCELLED"
-        return "CLOSED" if self.is_closed else "OPEN"
-
-    def is_settled(self, bet: Row) -> bool:
-        """Say whether a win of another call, or a close, came after a bet."""
-        later = self.rows[self.rows.index(bet) + 1 :]
-        for row in later:
-            if row.kind == "CLOSE":
-                return True
-            own = bet.unit and row.unit == bet.unit
-            names_it = row.reference in {"", bet.transaction_id}
-            if row.kind == "WIN" and not own and names_it and not row.rolled_back:
-                return True
-        return False
-
-
-class Model:
+class Model(Wins, Rollbacks):
     """Answer commands from what was answered before."""
-
-    def __init__(self) -> None:
-        self.wallets: dict[tuple[str, str], list[int]] = {}
-        self.ids: dict[tuple[str, str, str, str], Row] = {}
-        self.rounds: dict[tuple[str, str, str], RoundRows] = {}
-        self.units = 0
-        self.status = dict.fromkeys(PLAYERS, "ACTIVE")
-        self.enabled = dict.fromkeys(GAMES, True)
-        self.needs_session = dict(INTEGRATIONS)
-        self.over = {digest: meets for digest, (*_, meets) in SESSIONS.items()}
-        for player_id, (_, currency) in PLAYERS.items():
-            self.wallets[player_id, currency] = [CASH, BONUS, 2]
 
     def apply(self, command: Any) -> Any:
         """Return the answer to a command: a dictionary, or the refusal."""
@@ -147,178 +30,13 @@ class Model:
         try:
             return getattr(self, f"_{type(command).__name__}")(command)
         except RefusedError as refusal:
-            self.__dict__ = before or self.__dict__
-            if refusal.is_state:
+            self.__dict__ = {**(before or self.__dict__), "reached": self.reached}
+            if refusal.is_state and self._rule(command, "refused_bet") == "STORE":
                 self._remember(command, refusal)
             shown = None
             if refusal.shows is not None:
                 shown = tuple(self.wallets[refusal.shows])
             return ("refused", refusal.reason, refusal.metadata, shown)
-
-    # Who, what, how much.
-
-    def _player(self, command: Any) -> str:
-        if command.key_id not in GAME_KEYS:
-            raise RefusedError("KEY_INVALID")
-        _, operators = GAME_KEYS[command.key_id]
-        brand, _ = PLAYERS.get(command.player_id, ("", ""))
-        if BRANDS.get(brand) not in operators:
-            raise RefusedError("PLAYER_NOT_FOUND", player_id=command.player_id)
-        return str(command.player_id)
-
-    def _amount(self, sent: Any, field_name: str) -> int:
-        scale = SCALES.get(sent.currency_code)
-        if scale is None:
-            raise RefusedError("CURRENCY_NOT_FOUND", currency_code=sent.currency_code)
-        if sent.amount < 0:
-            problem = "must not be negative"
-            raise RefusedError("AMOUNT_OUT_OF_RANGE", field=field_name, problem=problem)
-        exact = Fraction(sent.amount) * Fraction(10) ** (scale - sent.scale)
-        if sent.scale < 0 or exact.denominator != 1:
-            raise RefusedError(
-                "SCALE_MISMATCH",
-                field=field_name,
-                currency_code=sent.currency_code,
-                ledger_scale=str(scale),
-                sent_scale="missing" if sent.scale < 0 else str(sent.scale),
-            )
-        if exact > MAX:
-            problem = "leaves 64 bits at the ledger scale"
-            raise RefusedError("AMOUNT_OUT_OF_RANGE", field=field_name, problem=problem)
-        return int(exact)
-
-    def _win_amount(self, win: Win, path: str) -> int:
-        left = amount = self._amount(win, f"{path}amount")
-        inside = f"{path}win." if path else ""
-        for index, jackpot in enumerate(win.jackpot_wins):
-            if jackpot.currency_code != win.currency_code:
-                raise RefusedError(
-                    "CURRENCY_MISMATCH",
-                    expected=win.currency_code,
-                    sent=jackpot.currency_code,
-                )
-            name = f"{inside}jackpot_wins[{index}].amount"
-            left -= self._amount(jackpot, name)
-        if left < 0:
-            problem = "sum up to more than the amount"
-            raise RefusedError(
-                "INVALID_FIELD", field=f"{inside}jackpot_wins", problem=problem
-            )
-        return amount
-
-    def _game(self, command: Any) -> None:
-        if command.game_id not in GAMES:
-            raise RefusedError("GAME_NOT_FOUND", game_id=command.game_id)
-
-    def _wallet(self, player_id: str, currency: str) -> list[int]:
-        return self.wallets.setdefault((player_id, currency), [0, 0, 0])
-
-    def _account_currency(
-        self, player_id: str, currency: str, *, is_state: bool
-    ) -> None:
-        own = PLAYERS[player_id][1]
-        if currency != own and not self._wallet(player_id, currency)[2]:
-            raise RefusedError(
-                "CURRENCY_MISMATCH", is_state=is_state, expected=own, sent=currency
-            )
-
-    # Moving.
-
-    def _post(self, player_id: str, row: Row) -> None:
-        wallet = self._wallet(player_id, row.currency)
-        wallet[0] += row.cash
-        wallet[1] += row.bonus
-        wallet[2] += bool(row.cash or row.bonus)
-        row.after = (wallet[0], wallet[1], wallet[2])
-
-    def _put(self, command: Any, space: str, transaction_id: str, row: Row) -> Row:
-        row.transaction_id = transaction_id
-        integration = GAME_KEYS[command.key_id][0]
-        self._post(command.player_id, row)
-        self.ids[space, integration, command.player_id, transaction_id] = row
-        return row
-
-    def _find(self, command: Any, space: str, transaction_id: str) -> Row | None:
-        integration = GAME_KEYS[command.key_id][0]
-        return self.ids.get((space, integration, command.player_id, transaction_id))
-
-    def _receipt(
-        self, player_id: str, row: Row, *, replayed: bool = False
-    ) -> dict[str, Any]:
-        wallet = self._wallet(player_id, row.currency)
-        return {
-            "cash": row.cash,
-            "bonus": row.bonus,
-            "after": row.after,
-            "current": tuple(wallet),
-            "replayed": replayed,
-            "tombstone": row.state == "TOMBSTONE",
-        }
-
-    # Retries.
-
-    def _mismatch(self, transaction_id: str, name: str) -> RefusedError:
-        return RefusedError(
-            "TRANSACTION_MISMATCH", transaction_id=transaction_id, field=name
-        )
-
-    def _compare(self, sent: Any, amount: int, row: Row, *, in_play: bool) -> None:
-        """Refuse a retry that differs from what is stored, or that came too late."""
-        if row.state == "TOMBSTONE":
-            raise RefusedError("ALREADY_ROLLED_BACK")
-        kind = type(sent).__name__.upper()
-        if isinstance(sent, Award):
-            kind += str(sent.kind)
-        pairs = {
-            "kind": ((kind, in_play), (row.kind + row.reference * (row.kind == "AWARD"),
-                                       bool(row.unit))),
-            "currency_code": (sent.currency_code, row.currency),
-            "amount": (amount, row.amount),
-            "round_id": (sent.round_id, row.round_id),
-            "bet_transaction_id": (
-                getattr(sent, "bet_transaction_id", ""),
-                row.reference if row.kind == "WIN" else "",
-            ),
-            "game_id": (sent.game_id, row.game_id),
-            "campaign_id": (getattr(sent, "campaign_id", ""), row.campaign_id),
-        }  # fmt: skip
-        for name, (now, then) in pairs.items():
-            if now != then:
-                raise self._mismatch(sent.transaction_id, name)
-
-    def _again(self, player_id: str, row: Row) -> dict[str, Any]:
-        """Answer as the first time, with the balance of now."""
-        if row.refusal is not None:
-            reason, metadata = row.refusal
-            is_money = reason == "INSUFFICIENT_FUNDS"
-            shows = (player_id, row.currency) if is_money else None
-            raise RefusedError(reason, shows=shows, **metadata)
-        return self._receipt(player_id, row, replayed=True)
-
-    def _remember(self, command: Any, refusal: RefusedError) -> None:
-        """Store a refusal under the ids of a bet, or of all actions of a play."""
-        actions = command.actions if isinstance(command, Play) else (command,)
-        if isinstance(command, Play):
-            self.units += 1
-        for place, action in enumerate(actions):
-            row = self._row(action, self._amount(action, ""))
-            row.state, row.refusal = "REFUSED", (refusal.reason, refusal.metadata)
-            if isinstance(command, Play):
-                row.unit, row.place, row.size = self.units, place, len(actions)
-            self._put(command, MOVE, action.transaction_id, row)
-
-    def _row(self, sent: Bet | Win | Award, amount: int) -> Row:
-        return Row(
-            kind=type(sent).__name__.upper(),
-            state="POSTED",
-            currency=sent.currency_code,
-            amount=amount,
-            game_id=sent.game_id,
-            round_id=sent.round_id,
-            reference=getattr(sent, "bet_transaction_id", ""),
-            campaign_id=getattr(sent, "campaign_id", ""),
-            is_tip=isinstance(sent, Bet) and sent.kind == BetKind.TIP,
-        )
 
     # The calls.
 
@@ -333,7 +51,7 @@ class Model:
         self._enter(bet, bet.currency_code)
         row = self._bet(bet, amount)
         self._put(bet, MOVE, bet.transaction_id, row)
-        self._close_if(bet)
+        self._close_if(bet, row)
         return self._receipt(player_id, row)
 
     def _enter(self, command: Bet | Play, currency: str) -> None:
@@ -390,82 +108,6 @@ class Model:
         self.rounds.setdefault(key, new).rows.append(row)
         return row
 
-    def _round_currency(self, round_: RoundRows, sent: str) -> None:
-        if round_.currency != sent:
-            raise RefusedError(
-                "CURRENCY_MISMATCH", is_state=True, expected=round_.currency, sent=sent
-            )
-
-    def _close_if(self, command: Any) -> None:
-        if command.round_closed and command.round_id:
-            key = (command.player_id, command.game_id, command.round_id)
-            self.rounds[key].is_closed = True
-
-    def _Win(self, win: Win) -> dict[str, Any]:  # noqa: N802 - named after the call
-        player_id = self._player(win)
-        amount = self._win_amount(win, "")
-        row = self._find(win, MOVE, win.transaction_id)
-        if row is not None:
-            self._compare(win, amount, row, in_play=False)
-            return self._again(player_id, row)
-        self._game(win)
-        try:
-            row = self._win(win, amount)
-        except RefusedError as refusal:
-            refusal.is_state = False
-            raise
-        self._put(win, MOVE, win.transaction_id, row)
-        self._close_if(win)
-        return self._receipt(player_id, row)
-
-    def _win(self, win: Win, amount: int) -> Row:
-        """Judge and credit one win, split as its stake was."""
-        round_ = self.rounds.get((win.player_id, win.game_id, win.round_id))
-        if win.bet_transaction_id:
-            stakes = [self._bet_of(win, round_)]
-        else:
-            if round_ is None or not round_.stakes():
-                raise RefusedError("BET_NOT_FOUND", is_state=True)
-            self._round_currency(round_, win.currency_code)
-            if round_.state() == "CANCELLED":
-                raise RefusedError("ALREADY_ROLLED_BACK", is_state=True)
-            stakes = round_.standing()
-        cash = -sum(stake.cash for stake in stakes)
-        bonus = -sum(stake.bonus for stake in stakes)
-        row = self._row(win, amount)
-        row.bonus = int(Fraction(amount * bonus, cash + bonus)) if bonus > 0 else 0
-        row.cash = amount - row.bonus
-        self._judge_range(win, round_, amount)
-        self.rounds[win.player_id, win.game_id, win.round_id].rows.append(row)
-        return row
-
-    def _bet_of(self, win: Win, round_: RoundRows | None) -> Row:
-        """Return the bet that a win names."""
-        bet = self._find(win, MOVE, win.bet_transaction_id)
-        if bet is None or bet.state == "REFUSED":
-            raise RefusedError("BET_NOT_FOUND", is_state=True)
-        if bet.state == "TOMBSTONE":
-            raise RefusedError("ALREADY_ROLLED_BACK", is_state=True)
-        for name, fits in (
-            ("kind", bet.kind == "BET" and not bet.is_tip),
-            ("round_id", bet.round_id == win.round_id),
-            ("game_id", bet.game_id == win.game_id),
-        ):
-            if not fits:
-                raise RefusedError("REFERENCE_MISMATCH", is_state=True, field=name)
-        if round_ is None:
-            raise AssertionError("a bet that stands has a round")
-        self._round_currency(round_, win.currency_code)
-        if bet.rolled_back:
-            raise RefusedError("ALREADY_ROLLED_BACK", is_state=True)
-        return bet
-
-    def _judge_range(self, command: Any, round_: RoundRows | None, amount: int) -> None:
-        cash, bonus, _ = self._wallet(command.player_id, command.currency_code)
-        won = round_.won() if round_ is not None else 0
-        if max(cash + bonus, won) + amount > MAX:
-            raise RefusedError("BALANCE_OUT_OF_RANGE", is_state=True)
-
     def _Play(self, play: Play) -> dict[str, Any]:  # noqa: N802 - named after the call
         if not play.actions:
             closed = self._CloseRound(play)
@@ -475,6 +117,9 @@ class Model:
         rows = [self._find(play, MOVE, each.transaction_id) for each in play.actions]
         if any(row is not None for row in rows):
             return self._again_play(player_id, play, amounts, rows)
+        for place, each in enumerate(play.actions):
+            if isinstance(each, Win):
+                self._judge_form(each, f"actions[{place}].win.")
         self._game(play)
         has_bet = any(isinstance(each, Bet) for each in play.actions)
         try:
@@ -482,7 +127,6 @@ class Model:
         except RefusedError as refusal:
             refusal.is_state = has_bet
             raise
-        self._close_if(play)
         return self._play_answer(receipts, replayed=False)
 
     def _play_answer(
@@ -509,6 +153,7 @@ class Model:
         """Apply the actions of a new play in order, as one unit."""
         if has_bet:
             self._enter(play, play.actions[0].currency_code)
+            self._judge_funds(play, amounts)
         self.units += 1
         receipts = []
         for place, (each, amount) in enumerate(zip(play.actions, amounts, strict=True)):
@@ -517,7 +162,22 @@ class Model:
             row.unit, row.place, row.size = self.units, place, len(play.actions)
             self._put(play, MOVE, each.transaction_id, row)
             receipts.append(self._receipt(player_id, row))
+        self._close_if(play, row)
         return receipts
+
+    def _judge_funds(self, play: Play, amounts: list[int]) -> None:
+        """Let the bets of a play pass that its wins may have to pay for."""
+        bets = sum(
+            amount
+            for each, amount in zip(play.actions, amounts, strict=True)
+            if isinstance(each, Bet) and not each.campaign_id
+        )
+        shows = (play.player_id, play.actions[0].currency_code)
+        cash, bonus, _ = self._wallet(*shows)
+        if bets <= max(cash, 0) + max(bonus, 0):
+            return
+        if self._rule(play, "play_funds") == "BETS_FIRST":
+            raise RefusedError("INSUFFICIENT_FUNDS", is_state=True, shows=shows)
 
     def _again_play(
         self, player_id: str, play: Play, amounts: list[int], rows: list[Row | None]
@@ -537,87 +197,6 @@ class Model:
         receipts = [self._again(player_id, row) for row in known]
         return self._play_answer(receipts, replayed=True)
 
-    def _Rollback(self, sent: Rollback) -> dict[str, Any]:  # noqa: N802
-        player_id = self._player(sent)
-        original = self._find(sent, MOVE, sent.original_id)
-        earlier = self._find(sent, REVERSE, sent.transaction_id)
-        if earlier is not None:
-            named = self._find(sent, MOVE, earlier.reference)
-            in_unit = original and named and original.unit == named.unit != 0
-            if sent.original_id != earlier.reference and not in_unit:
-                raise self._mismatch(sent.transaction_id, "original")
-            answers = earlier.stands_for or earlier
-            return self._receipt(player_id, answers, replayed=True)
-        if sent.original_kind == Kind.ROLLBACK:
-            raise RefusedError("ROLLBACK_NOT_ALLOWED")
-        if original is None:
-            return self._tombstone(player_id, sent)
-        if original.state == "TOMBSTONE":
-            return self._alias(player_id, sent, original, original.stands_for)
-        if sent.original_kind and Kind(sent.original_kind).name != original.kind:
-            raise RefusedError("REFERENCE_MISMATCH", field="kind")
-        if original.state == "REFUSED":
-            return self._alias(player_id, sent, original, None)
-        return self._reverse(player_id, sent, original)
-
-    def _tombstone(self, player_id: str, sent: Rollback) -> dict[str, Any]:
-        currency = PLAYERS[player_id][1]
-        row = Row(
-            "ROLLBACK", "TOMBSTONE", currency=currency, reference=sent.original_id
-        )
-        self._put(sent, REVERSE, sent.transaction_id, row)
-        taken = Row("", "TOMBSTONE", currency=currency, stands_for=row)
-        self._put(sent, MOVE, sent.original_id, taken)
-        return self._receipt(player_id, row)
-
-    def _alias(
-        self, player_id: str, sent: Rollback, original: Row, first: Row | None
-    ) -> dict[str, Any]:
-        """Store a rollback that moves nothing; answer as the first, if any was."""
-        row = Row(
-            "ROLLBACK",
-            "ALIAS",
-            currency=original.currency,
-            reference=sent.original_id,
-            stands_for=first,
-        )
-        self._put(sent, REVERSE, sent.transaction_id, row)
-        return self._receipt(player_id, first or row, replayed=first is not None)
-
-    def _reverse(self, player_id: str, sent: Rollback, original: Row) -> dict[str, Any]:
-        """Give every part of a bet, or of a whole play, back."""
-        key = (player_id, original.game_id, original.round_id)
-        round_ = self.rounds.get(key, RoundRows(""))
-        unit = [
-            row
-            for row in round_.rows
-            if row is original or (original.unit and row.unit == original.unit)
-        ]
-        bets = [row for row in unit if row.kind == "BET"]
-        if not bets:
-            raise RefusedError("ROLLBACK_NOT_ALLOWED")
-        for row in self.ids.values():
-            if any(each is original for each in row.reversed_rows):
-                return self._alias(player_id, sent, original, row)
-        if any(round_.is_settled(bet) for bet in bets):
-            raise RefusedError("ALREADY_SETTLED")
-        row = Row(
-            "ROLLBACK", "POSTED", currency=original.currency, reference=sent.original_id
-        )
-        row.cash = -sum(each.cash for each in unit)
-        row.bonus = -sum(each.bonus for each in unit)
-        row.reversed_rows = unit
-        cash, bonus, _ = self._wallet(player_id, original.currency)
-        total = cash + bonus + row.cash + row.bonus
-        if not MIN <= min(cash + row.cash, total) <= max(cash + row.cash, total) <= MAX:
-            raise RefusedError("BALANCE_OUT_OF_RANGE")
-        for each in unit:
-            each.rolled_back = True
-        self._put(sent, REVERSE, sent.transaction_id, row)
-        if sent.round_closed:
-            round_.is_closed = True
-        return self._receipt(player_id, row)
-
     def _CloseRound(self, close: CloseRound | Play) -> dict[str, Any]:  # noqa: N802
         player_id = self._player(close)
         self._game(close)
@@ -627,8 +206,9 @@ class Model:
             raise RefusedError("ROUND_NOT_FOUND", round_id=close.round_id)
         replayed = round_.is_closed
         if not replayed:
-            round_.rows.append(Row("CLOSE", "POSTED"))
-            round_.is_closed = True
+            row = Row("CLOSE", "POSTED")
+            round_.rows.append(row)
+            round_.close(row)
         return {**self.show(key), "replayed": replayed}
 
     def show(self, key: tuple[str, str, str]) -> dict[str, Any]:
@@ -644,33 +224,15 @@ class Model:
             "rolled_back_count": len(rolled_back),
         }
 
-    def _Award(self, award: Award) -> dict[str, Any]:  # noqa: N802
-        player_id = self._player(award)
-        amount = self._amount(award, "amount")
-        row = self._find(award, MOVE, award.transaction_id)
-        if row is not None:
-            self._compare(award, amount, row, in_play=False)
-            return self._again(player_id, row)
-        self._game(award)
-        self._account_currency(player_id, award.currency_code, is_state=False)
-        row = self._row(award, amount)
-        # An award refers to no bet: its kind stands there.
-        row.reference = str(int(award.kind))
-        row.cash = 0 if award.informational else amount
-        key = (player_id, award.game_id, award.round_id)
-        try:
-            if key in self.rounds:
-                self._round_currency(self.rounds[key], award.currency_code)
-            self._judge_range(award, self.rounds.get(key), row.cash)
-        except RefusedError as refusal:
-            refusal.is_state = False
-            raise
-        if award.round_id:
-            new = RoundRows(award.currency_code)
-            self.rounds.setdefault(key, new).rows.append(row)
-        self._put(award, MOVE, award.transaction_id, row)
-        self._close_if(award)
-        return self._receipt(player_id, row)
+    def house(self) -> Counter[tuple[str, str, str]]:
+        """Sum up what the other side of all that stands was given or gave."""
+        sums: Counter[tuple[str, str, str]] = Counter()
+        for row in self.ids.values():
+            if row.kind in {"BET", "WIN", "AWARD"} and not row.rolled_back:
+                account = "AWARD" if row.kind == "AWARD" else "GAME"
+                account = "TIP" if row.is_tip else account
+                sums[account, row.game_id, row.currency] -= row.cash + row.bonus
+        return sums
 
     def _GetBalance(self, read: GetBalance) -> dict[str, Any]:  # noqa: N802
         player_id = self._player(read)
@@ -695,8 +257,12 @@ class Model:
     def _UpdateGame(self, command: UpdateGame) -> None:  # noqa: N802
         self.enabled[command.game_id] = command.enabled
 
-    def _UpdateIntegration(self, command: UpdateIntegration) -> None:  # noqa: N802
-        self.needs_session[command.integration_id] = command.bet_needs_session
+    def _UpdateIntegration(self, command: UpdateIntegration) -> Any:  # noqa: N802
+        name, rules = command.integration_id, named(command.rules)
+        self.needs_session[name] = command.bet_needs_session
+        self.versions[name] += rules != self.rules[name]
+        self.rules[name] = rules
+        return {"rules": rules, "version": self.versions[name]}
 
     def _EndSession(self, command: EndSession) -> None:  # noqa: N802
         for digest, (player_id, *_) in SESSIONS.items():

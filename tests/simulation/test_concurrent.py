@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 from tests.simulation.calls import bet, get_balance, rollback, win
-from tests.simulation.commands import Again, expand
+from tests.simulation.commands import WALLET, Again, expand
 from tests.simulation.deployment import Clock, contents, fresh_database
-from tests.simulation.model import MOVE, REVERSE, Model
+from tests.simulation.model import Model
+from tests.simulation.model_rows import MOVE, REVERSE
+from tests.simulation.rules import switch_rules
 from tests.simulation.test_machine import call_or_again, observed
 
 from cage.app.wallet import WalletApp
@@ -115,14 +117,29 @@ class Recorder:
         return applied
 
 
+def submit(app: WalletApp, command: Any) -> "asyncio.Future[object]":
+    """Queue a call of the wallet, or a switch of the rules."""
+    if isinstance(command, WALLET):
+        return app.submit(command, timeout_s=None)
+    return app._writer.submit(0, command, is_bet=False, timeout_s=None)
+
+
+def call_or_switch(rng: Random) -> Any:
+    """Draw a call, the repetition of one, or now and then other rules."""
+    if rng.random() < 0.03:
+        return switch_rules(rng, f"switch {rng.randrange(2**40)}")
+    return call_or_again(rng)
+
+
 async def call(app: WalletApp, rng: Random, sent: list[tuple[Any, Any]]) -> None:
     """Send one call after the other; now and then go away before the answer."""
     while len(sent) < CALLS:
         number = rng.randrange(2**24)
-        (command,) = expand([number], call_or_again, [each for each, _ in sent]) or [0]
+        earlier = [each for each, _ in sent if isinstance(each, WALLET)]
+        (command,) = expand([number], call_or_switch, earlier) or [0]
         if command == 0 or isinstance(command, Again):
             continue
-        future = app.submit(copy.deepcopy(command), timeout_s=None)
+        future = submit(app, copy.deepcopy(command))
         if rng.random() < 0.1:
             await asyncio.sleep(0)
             future.cancel()

@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
-from tests.simulation.commands import any_command, expand, get_balance, histories
+from tests.simulation.commands import (
+    NUMBERS,
+    any_command,
+    expand,
+    get_balance,
+    histories,
+)
 from tests.simulation.deployment import (
     LATE_KEY,
     OFFICE_KEY,
@@ -22,6 +28,7 @@ from tests.simulation.deployment import (
     open_writer,
     render,
 )
+from tests.simulation.rules import first_rules
 
 from cage.core.book import Book
 from cage.core.session import EndSession
@@ -109,10 +116,14 @@ def assert_equivalent(commands: Sequence[Any], sizes: Sequence[int]) -> None:
 
 
 @settings(max_examples=300)
-@given(numbers=histories(), sizes=SIZES)
-def test_any_batches_equal_one_by_one(numbers: list[int], sizes: list[int]) -> None:
+@given(rules=NUMBERS, numbers=histories(), sizes=SIZES)
+def test_any_batches_equal_one_by_one(
+    rules: int, numbers: list[int], sizes: list[int]
+) -> None:
     """A partition into batches changes neither an answer nor a row."""
-    assert_equivalent(expand(numbers, command_or_poison), sizes)
+    commands = expand(numbers, command_or_poison)
+
+    assert_equivalent([*first_rules(rules), *commands], sizes)
 
 
 def test_sessions_end_in_order() -> None:

@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     rule,
 )
@@ -34,10 +35,13 @@ from tests.simulation.deployment import (
     set_status,
 )
 from tests.simulation.model import Model
+from tests.simulation.rules import VALUES, first_rules, switch_rules
 
 from cage.core.errors import CageError
 from cage.core.player import PlayerStatus
+from cage.core.registry import Integration
 from cage.core.round import Round
+from cage.core.rules import Rules
 from cage.core.session import EndSession
 from cage.core.wallet import (
     Account,
@@ -53,8 +57,11 @@ from cage.storage import verify
 Tables = dict[str, list[tuple[Any, ...]]]
 
 PLAYER_ACCOUNTS = {Account.PLAYER_CASH, Account.PLAYER_BONUS}
+HOUSE_ACCOUNTS = {Account.GAME, Account.AWARD, Account.TIP}
 # What a stored refusal may touch: its rows, the chain of its wallet, the journal.
 TOUCHED = {"transactions", "wallets", "batches", "lanes"}
+# What a rollback leaves that the rules refuse because its original is unknown.
+UNKNOWN = {State.TOMBSTONE, State.ALIAS}
 
 
 def observed(outcome: object) -> Any:
@@ -76,6 +83,8 @@ def observed(outcome: object) -> Any:
         return {"balance": shown_balance(outcome)}
     if isinstance(outcome, tuple) and isinstance(outcome[0], Round):
         return {**shown_round(outcome[0]), "replayed": outcome[1]}
+    if isinstance(outcome, Integration):
+        return {"rules": shown_rules(outcome.rules), "version": outcome.rules.version}
     return None
 
 
@@ -95,6 +104,11 @@ def shown_receipt(receipt: Receipt) -> dict[str, Any]:
         "replayed": receipt.replayed,
         "tombstone": receipt.tombstone,
     }
+
+
+def shown_rules(rules: Rules) -> dict[str, str]:
+    """Write rules as the model does."""
+    return {name: values[getattr(rules, name) - 1] for name, values in VALUES.items()}
 
 
 def shown_round(round_: Round) -> dict[str, Any]:
@@ -121,6 +135,7 @@ class WalletMachine(RuleBasedStateMachine):
         self.writer = self.stack.enter_context(open_writer(self.path, Clock()))
         self.tables = contents(self.writer._connection)
         self.model = Model()
+        self.house = self.read_house()
         self.history: list[Any] = []
         self.changes = 0
 
@@ -142,11 +157,11 @@ class WalletMachine(RuleBasedStateMachine):
 
         tables = contents(self.writer._connection)
         if all(isinstance(each, tuple) for each in expected):
-            self.check_refusal(tables, stored)
+            self.check_refusal(tables, stored, {each[1] for each in expected})
         self.tables = tables
 
-    def check_refusal(self, tables: Tables, stored: int) -> None:
-        """Hold what a refusal left against what it may leave."""
+    def check_refusal(self, tables: Tables, stored: int, reasons: set[str]) -> None:
+        """Hold what refusals left against what they may leave."""
         before = self.tables
         if not stored:
             assert digest_of(tables) == digest_of(before)
@@ -156,7 +171,15 @@ class WalletMachine(RuleBasedStateMachine):
         assert changed <= TOUCHED
         assert tables["transactions"][:count] == before["transactions"]
         assert len(tables["transactions"]) == count + stored
-        assert all(row[7] == State.REFUSED for row in tables["transactions"][count:])
+        states = {row[7] for row in tables["transactions"][count:]}
+        assert states <= {State.REFUSED} | (
+            UNKNOWN if "TRANSACTION_NOT_FOUND" in reasons else set()
+        )
+
+    @initialize(number=NUMBERS)
+    def choose_rules(self, number: int) -> None:
+        """Let the integrations start with rules that differ."""
+        self.send(*first_rules(number))
 
     @rule(number=NUMBERS)
     def call(self, number: int) -> None:
@@ -192,6 +215,26 @@ class WalletMachine(RuleBasedStateMachine):
 
         assert not any(sums.values())
         assert not any(held.values())
+
+    def read_house(self) -> Counter[tuple[str, str, str]]:
+        """Sum up the house's side of the books, by account, game and currency."""
+        registry = self.writer.registry
+        sums: Counter[tuple[str, str, str]] = Counter()
+        for _, _, account, game_no, currency_no, amount, *_ in self.tables["entries"]:
+            if account in HOUSE_ACCOUNTS:
+                game = registry.games_by_no[game_no].game_id
+                currency = registry.currencies_by_no[currency_no].currency_code
+                sums[Account(account).name, game, currency] += amount
+        return sums
+
+    @invariant()
+    def house_adds_up(self) -> None:
+        """Every account of the house holds what stands, and what it held before."""
+        expected = self.model.house()
+        expected.update(self.house)
+
+        # Counters are equal that differ by zeros only.
+        assert self.read_house() == expected
 
     @invariant()
     def bets_never_overdraw(self) -> None:
@@ -245,6 +288,7 @@ def draw_change(rng: Random, name: str) -> Any:
                 name, rng.choice(["slots", "dice"]), enabled=rng.random() < 0.8
             ),
             require_session(name, "hub", bet_needs_session=rng.random() < 0.2),
+            *[switch_rules(rng, name) for _ in range(3)],
             EndSession(key_id=OFFICE_KEY, request_id=name, player_id="ann"),
         ]
     )

@@ -4,6 +4,7 @@ from random import Random
 
 from tests.simulation.commands import expand
 from tests.simulation.model import Model
+from tests.simulation.rules import VALUES, first_rules
 from tests.simulation.test_machine import call_or_again, draw_change
 
 REASONS = set(
@@ -12,20 +13,28 @@ REASONS = set(
     GAME_NOT_FOUND GAME_UNAVAILABLE INSUFFICIENT_FUNDS INVALID_FIELD KEY_INVALID
     KYC_REQUIRED PLAYER_BLOCKED PLAYER_NOT_FOUND REFERENCE_MISMATCH
     ROLLBACK_NOT_ALLOWED ROUND_CLOSED ROUND_NOT_FOUND SCALE_MISMATCH SESSION_ENDED
-    SESSION_EXPIRED SESSION_NOT_FOUND SESSION_REQUIRED TRANSACTION_MISMATCH""".split()
+    SESSION_EXPIRED SESSION_NOT_FOUND SESSION_REQUIRED TRANSACTION_MISMATCH
+    TRANSACTION_NOT_FOUND""".split()
 )
 FIELDS = set(
     """actions amount bet_transaction_id campaign_id currency_code game_id kind
     original round_id""".split()
 )
+# Every value of every rule, and the rollback of a win that was spent.
+REACHED = {(name, value) for name, values in VALUES.items() for value in values} | {
+    ("spent", "ALLOW_NEGATIVE"),
+    ("spent", "NO_OP"),
+}
 
 
 def test_histories_reach_every_answer() -> None:
-    """Drawn calls meet every reason, and every field in which a retry may differ."""
-    reasons, fields, tombstones = set(), set(), 0
+    """Drawn calls meet every reason, rule, and field in which a retry may differ."""
+    reasons, fields, tombstones, reached = set(), set(), 0, set()
     rng = Random(1)
-    for _ in range(250):
+    for _ in range(400):
         model = Model()
+        for switch in first_rules(rng.randrange(2**24)):
+            model.apply(switch)
         for command in expand([rng.randrange(2**24) for _ in range(40)], call_or_again):
             if rng.random() < 0.05:
                 model.apply(draw_change(rng, "change"))
@@ -36,7 +45,9 @@ def test_histories_reach_every_answer() -> None:
                     fields.add(answer[2]["field"])
             else:
                 tombstones += bool(answer.get("tombstone"))
+        reached |= model.reached
 
     assert reasons == REASONS
     assert fields == FIELDS
     assert tombstones
+    assert reached == REACHED

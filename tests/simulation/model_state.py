@@ -1,0 +1,240 @@
+"""Keep the state of the model of the wallet: who, what, how much, and retries."""
+
+from fractions import Fraction
+from typing import Any
+
+from tests.simulation.deployment import (
+    BONUS,
+    BRANDS,
+    CASH,
+    GAME_KEYS,
+    GAMES,
+    INTEGRATIONS,
+    PLAYERS,
+    SCALES,
+    SESSIONS,
+)
+from tests.simulation.model_rows import (
+    MAX,
+    MOVE,
+    RefusedError,
+    RoundRows,
+    Row,
+)
+from tests.simulation.rules import DEFAULTS
+
+from cage.core.wallet import Award, Bet, BetKind, Play, Win
+
+
+class ModelState:
+    """Hold wallets, ids, rounds and rules, and judge what all calls share."""
+
+    def __init__(self) -> None:
+        self.wallets: dict[tuple[str, str], list[int]] = {}
+        self.ids: dict[tuple[str, str, str, str], Row] = {}
+        self.rounds: dict[tuple[str, str, str], RoundRows] = {}
+        self.units = 0
+        self.status = dict.fromkeys(PLAYERS, "ACTIVE")
+        self.enabled = dict.fromkeys(GAMES, True)
+        self.needs_session = dict(INTEGRATIONS)
+        self.rules = {name: dict(DEFAULTS) for name in INTEGRATIONS}
+        self.versions = dict.fromkeys(INTEGRATIONS, 0)
+        # Which values of which rules decided something.
+        self.reached: set[tuple[str, str]] = set()
+        self.over = {digest: meets for digest, (*_, meets) in SESSIONS.items()}
+        for player_id, (_, currency) in PLAYERS.items():
+            self.wallets[player_id, currency] = [CASH, BONUS, 2]
+
+    def _rule(self, command: Any, name: str) -> str:
+        """Return a rule of the calling integration, where something hangs on it."""
+        value = self.rules[GAME_KEYS[command.key_id][0]][name]
+        self.reached.add((name, value))
+        return value
+
+    # Who, what, how much.
+
+    def _player(self, command: Any) -> str:
+        if command.key_id not in GAME_KEYS:
+            raise RefusedError("KEY_INVALID")
+        _, operators = GAME_KEYS[command.key_id]
+        brand, _ = PLAYERS.get(command.player_id, ("", ""))
+        if BRANDS.get(brand) not in operators:
+            raise RefusedError("PLAYER_NOT_FOUND", player_id=command.player_id)
+        return str(command.player_id)
+
+    def _amount(self, sent: Any, field_name: str) -> int:
+        scale = SCALES.get(sent.currency_code)
+        if scale is None:
+            raise RefusedError("CURRENCY_NOT_FOUND", currency_code=sent.currency_code)
+        return self._exact(sent, scale, field_name)
+
+    def _exact(self, sent: Any, scale: int, field_name: str) -> int:
+        """Write an amount at the ledger scale, or refuse it."""
+        if sent.amount < 0:
+            problem = "must not be negative"
+            raise RefusedError("AMOUNT_OUT_OF_RANGE", field=field_name, problem=problem)
+        exact = Fraction(sent.amount) * Fraction(10) ** (scale - sent.scale)
+        if sent.scale < 0 or exact.denominator != 1:
+            raise RefusedError(
+                "SCALE_MISMATCH",
+                field=field_name,
+                currency_code=sent.currency_code,
+                ledger_scale=str(scale),
+                sent_scale="missing" if sent.scale < 0 else str(sent.scale),
+            )
+        if exact > MAX:
+            problem = "leaves 64 bits at the ledger scale"
+            raise RefusedError("AMOUNT_OUT_OF_RANGE", field=field_name, problem=problem)
+        return int(exact)
+
+    def _win_amount(self, win: Win, path: str) -> int:
+        left = amount = self._amount(win, f"{path}amount")
+        inside = f"{path}win." if path else ""
+        for index, jackpot in enumerate(win.jackpot_wins):
+            if jackpot.currency_code != win.currency_code:
+                raise RefusedError(
+                    "CURRENCY_MISMATCH",
+                    expected=win.currency_code,
+                    sent=jackpot.currency_code,
+                )
+            name = f"{inside}jackpot_wins[{index}].amount"
+            left -= self._amount(jackpot, name)
+        if left < 0:
+            problem = "sum up to more than the amount"
+            raise RefusedError(
+                "INVALID_FIELD", field=f"{inside}jackpot_wins", problem=problem
+            )
+        return amount
+
+    def _game(self, command: Any) -> None:
+        if command.game_id not in GAMES:
+            raise RefusedError("GAME_NOT_FOUND", game_id=command.game_id)
+
+    def _wallet(self, player_id: str, currency: str) -> list[int]:
+        return self.wallets.setdefault((player_id, currency), [0, 0, 0])
+
+    def _account_currency(
+        self, player_id: str, currency: str, *, is_state: bool
+    ) -> None:
+        own = PLAYERS[player_id][1]
+        if currency != own and not self._wallet(player_id, currency)[2]:
+            raise RefusedError(
+                "CURRENCY_MISMATCH", is_state=is_state, expected=own, sent=currency
+            )
+
+    # Moving.
+
+    def _post(self, player_id: str, row: Row) -> None:
+        wallet = self._wallet(player_id, row.currency)
+        wallet[0] += row.cash
+        wallet[1] += row.bonus
+        wallet[2] += bool(row.cash or row.bonus)
+        row.after = (wallet[0], wallet[1], wallet[2])
+
+    def _put(self, command: Any, space: str, transaction_id: str, row: Row) -> Row:
+        row.transaction_id = transaction_id
+        integration = GAME_KEYS[command.key_id][0]
+        self._post(command.player_id, row)
+        self.ids[space, integration, command.player_id, transaction_id] = row
+        return row
+
+    def _find(self, command: Any, space: str, transaction_id: str) -> Row | None:
+        integration = GAME_KEYS[command.key_id][0]
+        return self.ids.get((space, integration, command.player_id, transaction_id))
+
+    def _receipt(
+        self, player_id: str, row: Row, *, replayed: bool = False
+    ) -> dict[str, Any]:
+        wallet = self._wallet(player_id, row.currency)
+        return {
+            "cash": row.cash,
+            "bonus": row.bonus,
+            "after": row.after,
+            "current": tuple(wallet),
+            "replayed": replayed,
+            "tombstone": row.state == "TOMBSTONE",
+        }
+
+    # Retries.
+
+    def _mismatch(self, transaction_id: str, name: str) -> RefusedError:
+        return RefusedError(
+            "TRANSACTION_MISMATCH", transaction_id=transaction_id, field=name
+        )
+
+    def _compare(self, sent: Any, amount: int, row: Row, *, in_play: bool) -> None:
+        """Refuse a retry that differs from what is stored, or that came too late."""
+        if row.state == "TOMBSTONE":
+            raise RefusedError("ALREADY_ROLLED_BACK")
+        kind = type(sent).__name__.upper()
+        if isinstance(sent, Award):
+            kind += str(sent.kind)
+        pairs = {
+            "kind": ((kind, in_play), (row.kind + row.reference * (row.kind == "AWARD"),
+                                       bool(row.unit))),
+            "currency_code": (sent.currency_code, row.currency),
+            "amount": (amount, row.amount),
+            "round_id": (sent.round_id, row.round_id),
+            "bet_transaction_id": (
+                getattr(sent, "bet_transaction_id", ""),
+                row.reference if row.kind == "WIN" else "",
+            ),
+            "game_id": (sent.game_id, row.game_id),
+            "campaign_id": (getattr(sent, "campaign_id", ""), row.campaign_id),
+        }  # fmt: skip
+        for name, (now, then) in pairs.items():
+            if now != then:
+                raise self._mismatch(sent.transaction_id, name)
+
+    def _again(self, player_id: str, row: Row) -> dict[str, Any]:
+        """Answer as the first time, with the balance of now."""
+        if row.refusal is not None:
+            reason, metadata = row.refusal
+            is_money = reason == "INSUFFICIENT_FUNDS"
+            shows = (player_id, row.currency) if is_money else None
+            raise RefusedError(reason, shows=shows, **metadata)
+        return self._receipt(player_id, row, replayed=True)
+
+    def _remember(self, command: Any, refusal: RefusedError) -> None:
+        """Store a refusal under the ids of a bet, or of all actions of a play."""
+        actions = command.actions if isinstance(command, Play) else (command,)
+        if isinstance(command, Play):
+            self.units += 1
+        for place, action in enumerate(actions):
+            row = self._row(action, self._amount(action, ""))
+            row.state, row.refusal = "REFUSED", (refusal.reason, refusal.metadata)
+            if isinstance(command, Play):
+                row.unit, row.place, row.size = self.units, place, len(actions)
+            self._put(command, MOVE, action.transaction_id, row)
+
+    def _row(self, sent: Bet | Win | Award, amount: int) -> Row:
+        return Row(
+            kind=type(sent).__name__.upper(),
+            state="POSTED",
+            currency=sent.currency_code,
+            amount=amount,
+            game_id=sent.game_id,
+            round_id=sent.round_id,
+            reference=getattr(sent, "bet_transaction_id", ""),
+            campaign_id=getattr(sent, "campaign_id", ""),
+            is_tip=isinstance(sent, Bet) and sent.kind == BetKind.TIP,
+        )
+
+    # Rounds.
+
+    def _round_currency(self, round_: RoundRows, sent: str) -> None:
+        if round_.currency != sent:
+            raise RefusedError(
+                "CURRENCY_MISMATCH", is_state=True, expected=round_.currency, sent=sent
+            )
+
+    def _close_if(self, command: Any, row: Row) -> None:
+        if command.round_closed and command.round_id:
+            key = (command.player_id, command.game_id, command.round_id)
+            self.rounds[key].close(row)
+
+    def _judge_range(self, command: Any, round_: RoundRows | None, amount: int) -> None:
+        cash, bonus, _ = self._wallet(command.player_id, command.currency_code)
+        won = round_.won() if round_ is not None else 0
+        if max(cash + bonus, won) + amount > MAX:
+            raise RefusedError("BALANCE_OUT_OF_RANGE", is_state=True)
