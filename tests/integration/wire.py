@@ -158,7 +158,7 @@ class Wire:
         method: Method,
         data: bytes,
         metadata: Sequence[tuple[str, str | bytes]],
-        timeout_s: float = TIMEOUT_S,
+        timeout_s: float | None = TIMEOUT_S,
     ) -> Any:
         """Send bytes to a unary rpc; return the reply or the refusal."""
         call = self.channel.unary_unary(method.path, None, method.reply.FromString)(
