@@ -1,24 +1,22 @@
 """Say what the wallet has to answer, from the comments of its contract alone.
 
-Plain dictionaries and lists, nothing incremental: what a round is follows from its
-rows each time. It shares the command values with the engine, and no rule.
+It shares the command values with the engine, and no rule.
 """
 
 import copy
-from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from tests.simulation.deployment import (
-    BONUS,
-    BRANDS,
-    CASH,
-    GAME_KEYS,
-    GAMES,
-    INTEGRATIONS,
-    PLAYERS,
-    SCALES,
-    SESSIONS,
+from tests.simulation.deployment import GAME_KEYS, PLAYERS, SCALES, SESSIONS
+from tests.simulation.ledger import (
+    MAX,
+    MIN,
+    MOVE,
+    REVERSE,
+    Ledger,
+    RefusedError,
+    RoundRows,
+    Row,
 )
 
 from cage.core.admin import UpdateGame, UpdateIntegration
@@ -27,7 +25,6 @@ from cage.core.session import EndSession
 from cage.core.wallet import (
     Award,
     Bet,
-    BetKind,
     CloseRound,
     GetBalance,
     Kind,
@@ -36,109 +33,9 @@ from cage.core.wallet import (
     Win,
 )
 
-MAX = 2**63 - 1
-MIN = -(2**63)
 
-MOVE, REVERSE = "move", "reverse"
-
-
-class RefusedError(Exception):
-    """Refuse a call; ``is_state`` says that a bet has to remember it."""
-
-    def __init__(
-        self, reason: str, *, is_state: bool = False, shows: Any = None, **metadata: str
-    ) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.is_state = is_state
-        self.shows = shows
-        self.metadata = metadata
-
-
-@dataclass(eq=False)
-class Row:
-    """Hold what is stored under one id."""
-
-    kind: str
-    state: str
-    transaction_id: str = ""
-    currency: str = ""
-    amount: int = 0
-    game_id: str = ""
-    round_id: str = ""
-    reference: str = ""
-    campaign_id: str = ""
-    cash: int = 0
-    bonus: int = 0
-    after: tuple[int, int, int] = (0, 0, 0)
-    is_tip: bool = False
-    unit: int = 0
-    place: int = 0
-    size: int = 0
-    refusal: tuple[str, dict[str, str]] | None = None
-    rolled_back: bool = False
-    # Of a rollback: what it reversed, or as which rollback it answers.
-    reversed_rows: list["Row"] = field(default_factory=list)
-    stands_for: "Row | None" = None
-
-
-@dataclass(eq=False)
-class RoundRows:
-    """Hold the rows of one round in order."""
-
-    currency: str
-    rows: list[Row] = field(default_factory=list)
-    is_closed: bool = False
-
-    def stakes(self) -> list[Row]:
-        """Return the bets that count, rolled back ones too."""
-        return [row for row in self.rows if row.kind == "BET" and not row.is_tip]
-
-    def standing(self) -> list[Row]:
-        """Return the bets that count and stand."""
-        return [row for row in self.stakes() if not row.rolled_back]
-
-    def wins(self) -> list[Row]:
-        """Return the wins and awards, rolled back ones too."""
-        return [row for row in self.rows if row.kind in {"WIN", "AWARD"}]
-
-    def won(self) -> int:
-        """Return the sum of the wins and awards that stand."""
-        return sum(row.cash + row.bonus for row in self.wins() if not row.rolled_back)
-
-    def state(self) -> str:
-        """Return OPEN, CLOSED or CANCELLED."""
-        if self.stakes() and not self.standing():
-            return "CANCELLED"
-        return "CLOSED" if self.is_closed else "OPEN"
-
-    def is_settled(self, bet: Row) -> bool:
-        """Say whether a win of another call, or a close, came after a bet."""
-        later = self.rows[self.rows.index(bet) + 1 :]
-        for row in later:
-            if row.kind == "CLOSE":
-                return True
-            own = bet.unit and row.unit == bet.unit
-            names_it = row.reference in {"", bet.transaction_id}
-            if row.kind == "WIN" and not own and names_it and not row.rolled_back:
-                return True
-        return False
-
-
-class Model:
+class Model(Ledger):
     """Answer commands from what was answered before."""
-
-    def __init__(self) -> None:
-        self.wallets: dict[tuple[str, str], list[int]] = {}
-        self.ids: dict[tuple[str, str, str, str], Row] = {}
-        self.rounds: dict[tuple[str, str, str], RoundRows] = {}
-        self.units = 0
-        self.status = dict.fromkeys(PLAYERS, "ACTIVE")
-        self.enabled = dict.fromkeys(GAMES, True)
-        self.needs_session = dict(INTEGRATIONS)
-        self.over = {digest: meets for digest, (*_, meets) in SESSIONS.items()}
-        for player_id, (_, currency) in PLAYERS.items():
-            self.wallets[player_id, currency] = [CASH, BONUS, 2]
 
     def apply(self, command: Any) -> Any:
         """Return the answer to a command: a dictionary, or the refusal."""
@@ -154,173 +51,6 @@ class Model:
             if refusal.shows is not None:
                 shown = tuple(self.wallets[refusal.shows])
             return ("refused", refusal.reason, refusal.metadata, shown)
-
-    # Who, what, how much.
-
-    def _player(self, command: Any) -> str:
-        if command.key_id not in GAME_KEYS:
-            raise RefusedError("KEY_INVALID")
-        _, operators = GAME_KEYS[command.key_id]
-        brand, _ = PLAYERS.get(command.player_id, ("", ""))
-        if BRANDS.get(brand) not in operators:
-            raise RefusedError("PLAYER_NOT_FOUND", player_id=command.player_id)
-        return str(command.player_id)
-
-    def _amount(self, sent: Any, field_name: str) -> int:
-        scale = SCALES.get(sent.currency_code)
-        if scale is None:
-            raise RefusedError("CURRENCY_NOT_FOUND", currency_code=sent.currency_code)
-        if sent.amount < 0:
-            problem = "must not be negative"
-            raise RefusedError("AMOUNT_OUT_OF_RANGE", field=field_name, problem=problem)
-        exact = Fraction(sent.amount) * Fraction(10) ** (scale - sent.scale)
-        if sent.scale < 0 or exact.denominator != 1:
-            raise RefusedError(
-                "SCALE_MISMATCH",
-                field=field_name,
-                currency_code=sent.currency_code,
-                ledger_scale=str(scale),
-                sent_scale="missing" if sent.scale < 0 else str(sent.scale),
-            )
-        if exact > MAX:
-            problem = "leaves 64 bits at the ledger scale"
-            raise RefusedError("AMOUNT_OUT_OF_RANGE", field=field_name, problem=problem)
-        return int(exact)
-
-    def _win_amount(self, win: Win, path: str) -> int:
-        left = amount = self._amount(win, f"{path}amount")
-        inside = f"{path}win." if path else ""
-        for index, jackpot in enumerate(win.jackpot_wins):
-            if jackpot.currency_code != win.currency_code:
-                raise RefusedError(
-                    "CURRENCY_MISMATCH",
-                    expected=win.currency_code,
-                    sent=jackpot.currency_code,
-                )
-            name = f"{inside}jackpot_wins[{index}].amount"
-            left -= self._amount(jackpot, name)
-        if left < 0:
-            problem = "sum up to more than the amount"
-            raise RefusedError(
-                "INVALID_FIELD", field=f"{inside}jackpot_wins", problem=problem
-            )
-        return amount
-
-    def _game(self, command: Any) -> None:
-        if command.game_id not in GAMES:
-            raise RefusedError("GAME_NOT_FOUND", game_id=command.game_id)
-
-    def _wallet(self, player_id: str, currency: str) -> list[int]:
-        return self.wallets.setdefault((player_id, currency), [0, 0, 0])
-
-    def _account_currency(
-        self, player_id: str, currency: str, *, is_state: bool
-    ) -> None:
-        own = PLAYERS[player_id][1]
-        if currency != own and not self._wallet(player_id, currency)[2]:
-            raise RefusedError(
-                "CURRENCY_MISMATCH", is_state=is_state, expected=own, sent=currency
-            )
-
-    # Moving.
-
-    def _post(self, player_id: str, row: Row) -> None:
-        wallet = self._wallet(player_id, row.currency)
-        wallet[0] += row.cash
-        wallet[1] += row.bonus
-        wallet[2] += bool(row.cash or row.bonus)
-        row.after = (wallet[0], wallet[1], wallet[2])
-
-    def _put(self, command: Any, space: str, transaction_id: str, row: Row) -> Row:
-        row.transaction_id = transaction_id
-        integration = GAME_KEYS[command.key_id][0]
-        self._post(command.player_id, row)
-        self.ids[space, integration, command.player_id, transaction_id] = row
-        return row
-
-    def _find(self, command: Any, space: str, transaction_id: str) -> Row | None:
-        integration = GAME_KEYS[command.key_id][0]
-        return self.ids.get((space, integration, command.player_id, transaction_id))
-
-    def _receipt(
-        self, player_id: str, row: Row, *, replayed: bool = False
-    ) -> dict[str, Any]:
-        wallet = self._wallet(player_id, row.currency)
-        return {
-            "cash": row.cash,
-            "bonus": row.bonus,
-            "after": row.after,
-            "current": tuple(wallet),
-            "replayed": replayed,
-            "tombstone": row.state == "TOMBSTONE",
-        }
-
-    # Retries.
-
-    def _mismatch(self, transaction_id: str, name: str) -> RefusedError:
-        return RefusedError(
-            "TRANSACTION_MISMATCH", transaction_id=transaction_id, field=name
-        )
-
-    def _compare(self, sent: Any, amount: int, row: Row, *, in_play: bool) -> None:
-        """Refuse a retry that differs from what is stored, or that came too late."""
-        if row.state == "TOMBSTONE":
-            raise RefusedError("ALREADY_ROLLED_BACK")
-        kind = type(sent).__name__.upper()
-        if isinstance(sent, Award):
-            kind += str(sent.kind)
-        pairs = {
-            "kind": ((kind, in_play), (row.kind + row.reference * (row.kind == "AWARD"),
-                                       bool(row.unit))),
-            "currency_code": (sent.currency_code, row.currency),
-            "amount": (amount, row.amount),
-            "round_id": (sent.round_id, row.round_id),
-            "bet_transaction_id": (
-                getattr(sent, "bet_transaction_id", ""),
-                row.reference if row.kind == "WIN" else "",
-            ),
-            "game_id": (sent.game_id, row.game_id),
-            "campaign_id": (getattr(sent, "campaign_id", ""), row.campaign_id),
-        }  # fmt: skip
-        for name, (now, then) in pairs.items():
-            if now != then:
-                raise self._mismatch(sent.transaction_id, name)
-
-    def _again(self, player_id: str, row: Row) -> dict[str, Any]:
-        """Answer as the first time, with the balance of now."""
-        if row.refusal is not None:
-            reason, metadata = row.refusal
-            is_money = reason == "INSUFFICIENT_FUNDS"
-            shows = (player_id, row.currency) if is_money else None
-            raise RefusedError(reason, shows=shows, **metadata)
-        return self._receipt(player_id, row, replayed=True)
-
-    def _remember(self, command: Any, refusal: RefusedError) -> None:
-        """Store a refusal under the ids of a bet, or of all actions of a play."""
-        actions = command.actions if isinstance(command, Play) else (command,)
-        if isinstance(command, Play):
-            self.units += 1
-        for place, action in enumerate(actions):
-            row = self._row(action, self._amount(action, ""))
-            row.state, row.refusal = "REFUSED", (refusal.reason, refusal.metadata)
-            if isinstance(command, Play):
-                row.unit, row.place, row.size = self.units, place, len(actions)
-            self._put(command, MOVE, action.transaction_id, row)
-
-    def _row(self, sent: Bet | Win | Award, amount: int) -> Row:
-        return Row(
-            kind=type(sent).__name__.upper(),
-            state="POSTED",
-            currency=sent.currency_code,
-            amount=amount,
-            game_id=sent.game_id,
-            round_id=sent.round_id,
-            reference=getattr(sent, "bet_transaction_id", ""),
-            campaign_id=getattr(sent, "campaign_id", ""),
-            is_tip=isinstance(sent, Bet) and sent.kind == BetKind.TIP,
-        )
-
-    # The calls.
 
     def _Bet(self, bet: Bet) -> dict[str, Any]:  # noqa: N802 - named after the call
         player_id = self._player(bet)
