@@ -154,7 +154,7 @@ class SqliteWriter:
             0,
             capacity=capacity,
             clock=time.monotonic,
-            wake=lambda: self._wakes.put(True),
+            wake=self._wake,
         )
         self._lane = lane
         self._lanes = [lane]
@@ -196,6 +196,15 @@ class SqliteWriter:
         if self._loop is None:
             raise CageError(Reason.SHUTTING_DOWN)
         self._lanes[lane].submit(command, future, is_bet=is_bet, timeout_s=timeout_s)
+
+    def _wake(self) -> None:
+        """Wake the thread once the loop has run what is ready now.
+
+        Whatever else is about to be submitted in this turn of the loop then shares
+        the batch, and its fsync, instead of waiting for the one after.
+        """
+        if self._loop is not None:
+            self._loop.call_soon(self._wakes.put, True)
 
     def queue_depth(self) -> int:
         """Return how many commands wait."""
