@@ -29,7 +29,7 @@ def block(language: str, word: str) -> str:
         rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE
     )
     (found,) = (text for text in blocks if word in text)
-    return found
+    return str(found)
 
 
 def shell(

@@ -70,13 +70,21 @@ async def test_broken_stream_leaves_nothing_behind(tmp_path: Path) -> None:
         (player_id,) = await make_players(server, 1)
         before = asyncio.all_tasks()
         async with connect_once(server) as client, client.wallet.stream() as stream:
-            bet = {"player_id": player_id, "game_id": GAMES[0], "amount": euro(1)}
-            await stream.bet(**bet, round_id="1")
+
+            async def bet() -> None:
+                await stream.bet(
+                    player_id=player_id,
+                    game_id=GAMES[0],
+                    round_id="1",
+                    amount=euro(1),
+                )
+
+            await bet()
             server.kill()
             # The client notices by itself, with nothing in flight.
             await asyncio.sleep(0.5)
             with pytest.raises(UnknownOutcomeError):
-                await stream.bet(**bet, round_id="2")
+                await bet()
         await asyncio.sleep(0.1)
 
     assert asyncio.all_tasks() - before == set()
