@@ -154,7 +154,7 @@ async def test_roles(casino: Casino, method: Method) -> None:
 
 async def test_roles_of_a_stream(casino: Casino) -> None:
     """A stream is for studios only."""
-    answers = {}
+    answers: dict[str, Any] = {}
     async with connected(casino.deployment.address) as wire:
         for role, key in keys(casino).items():
             async with wire.stream(key) as stream:
@@ -170,7 +170,7 @@ async def test_roles_of_a_stream(casino: Casino) -> None:
 async def test_key_is_judged_before_the_method_exists(casino: Casino) -> None:
     """An rpc that nobody serves answers UNIMPLEMENTED, as gRPC does."""
     async with grpc.aio.insecure_channel(casino.deployment.address) as channel:
-        call = channel.unary_unary("/cage.wallet.v1.WalletService/Steal")
+        call: Any = channel.unary_unary("/cage.wallet.v1.WalletService/Steal")
         with pytest.raises(grpc.aio.AioRpcError) as failure:
             await call(b"")
 

@@ -30,7 +30,7 @@ async def test_clear_text_stays_on_loopback(host: str) -> None:
         Config(listen=f"{host}:0")
 
     assert Config(listen=f"{host}:0", allow_insecure=True).listen == f"{host}:0"
-    assert Config(listen=f"{host}:0", tls_cert="c", tls_key="k").has_tls
+    assert Config(listen=f"{host}:0", tls_cert=Path("c"), tls_key=Path("k")).has_tls
 
 
 async def test_clear_text_elsewhere_when_told(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ async def test_drain_answers_what_is_in_flight(tmp_path: Path) -> None:
             frames = [await stream.read() for _ in range(11)]
         answers = [*await asyncio.gather(*calls), *await batch, *frames[:10]]
         await drained
-    cash = sorted(answer.receipt.after.cash for answer in answers)  # type: ignore[union-attr]
+    cash = sorted(answer.receipt.after.cash for answer in answers)
 
     assert cash == [*range(7_000, 10_000, 100)]
     assert frames[10].reason == "SHUTTING_DOWN"
@@ -206,7 +206,7 @@ async def test_health_tells_the_drain(tmp_path: Path) -> None:
     async with running(tmp_path, drain_delay_s=0.3) as deployment:
         player = await (await deployment.casino()).player()
         async with grpc.aio.insecure_channel(deployment.address) as channel:
-            stub = health_pb2_grpc.HealthStub(channel)
+            stub: Any = health_pb2_grpc.HealthStub(channel)  # type: ignore[no-untyped-call]
             watch = stub.Watch(health_pb2.HealthCheckRequest())
             statuses = [(await watch.read()).status]
             drained = asyncio.create_task(deployment.drain())

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -137,7 +137,11 @@ async def use(run: Run) -> None:
         launch = run.secrets["launch token"]
         opened = await studio.wallet.authenticate(launch_token=launch)
         token = run.secrets["session token"] = opened.session_token
-        bet = {"player_id": player_id, "amount": money("EUR", "1.00"), **GAME}
+        bet: dict[str, Any] = {
+            "player_id": player_id,
+            "amount": money("EUR", "1.00"),
+            **GAME,
+        }
         await studio.wallet.bet(**bet, session_token=token)
         await fails(
             studio.wallet.bet(**bet, session_token=UNKNOWN_TOKEN),
@@ -145,7 +149,7 @@ async def use(run: Run) -> None:
             studio.wallet.bet(**bet, session_token=token * 9),
             stranger.wallet.bet(**bet, session_token=token),
         )
-        lost = {
+        lost: dict[str, Callable[[], Any]] = {
             "transactions": lambda: studio.wallet.bet(**bet, session_token=token),
             "session_tokens": lambda: studio.wallet.authenticate(launch_token=launch),
             "launch_tokens": lambda: open_game(operator, player_id),

@@ -1,6 +1,7 @@
 """Every rpc of WalletService answers what its contract says."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from tests.integration.deployment import Casino, Player
@@ -326,7 +327,10 @@ async def test_list_transactions_to_an_operator(player: Player) -> None:
 async def test_stream_execute(player: Player) -> None:
     """One stream carries every operation and answers each."""
     async with player.casino.studio.wallet.stream() as stream:
-        who = {"player_id": player.player_id, "game_id": player.casino.game_id}
+        who: dict[str, Any] = {
+            "player_id": player.player_id,
+            "game_id": player.casino.game_id,
+        }
         bet = await stream.bet(
             **who, round_id="r", amount=player.money("1"), transaction_id="b"
         )

@@ -133,12 +133,13 @@ def read_failure(failure: grpc.aio.AioRpcError) -> Refusal:
 
 def operation_of(request: Message) -> pb.Operation:
     """Wrap a request as an operation."""
-    return pb.Operation(**{FIELDS[request.DESCRIPTOR]: request})
+    named: dict[str, Any] = {FIELDS[request.DESCRIPTOR]: request}
+    return pb.Operation(**named)
 
 
 def read_result(result: pb.OperationResult) -> Any:
     """Return the response of an operation, or its refusal."""
-    name = result.WhichOneof("result")
+    name = str(result.WhichOneof("result"))
     return read_refusal(result.error) if name == "error" else getattr(result, name)
 
 
@@ -161,9 +162,8 @@ class Wire:
         timeout_s: float | None = TIMEOUT_S,
     ) -> Any:
         """Send bytes to a unary rpc; return the reply or the refusal."""
-        call = self.channel.unary_unary(method.path, None, method.reply.FromString)(
-            data, metadata=tuple(metadata), timeout=timeout_s
-        )
+        send: Any = self.channel.unary_unary(method.path, None, method.reply.FromString)
+        call = send(data, metadata=tuple(metadata), timeout=timeout_s)
         try:
             return await call
         except grpc.aio.AioRpcError as failure:
