@@ -17,6 +17,7 @@ from tests.integration.wire import connected
 
 from cage.admin.v1.admin_pb2 import Role
 from cage.client import CageError, Client, connect, money
+from cage.player.v1.kyc_service_pb2 import VerificationMethod
 from cage.wallet.v1 import wallet_service_pb2 as pb
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -27,6 +28,7 @@ UNKNOWN_KEY = "cage_planted_unknown_key"
 UNKNOWN_TOKEN = "s.planted_unknown_token"
 UNKNOWN_LAUNCH = "l.planted.unknown_launch"
 CAUSE = "planted cause"
+DOCUMENT = VerificationMethod.VERIFICATION_METHOD_DOCUMENT
 GAME = {"game_id": "demo-slots", "round_id": "round"}
 
 
@@ -98,7 +100,7 @@ async def register(run: Run, operator: Client) -> str:
     )
     player_id = made.player.player_id
     await operator.kyc.record_verification(
-        player_id=player_id, method=1, reference="r", level=1
+        player_id=player_id, method=DOCUMENT, reference="r", level=1
     )
     deposit = await operator.cashier.authorize_deposit(
         player_id=player_id, amount=money("EUR", "5.00"), payment_method="card"

@@ -27,7 +27,9 @@ PROTO = Path("protos/cage/error/v1/error_reason.proto")
 TIMEOUT_S = 20.0
 METHODS = {method.request: method for method in methods()}
 STREAM = METHODS[pb.StreamExecuteRequest]
-FIELDS = {field.message_type: field.name for field in pb.Operation.DESCRIPTOR.fields}
+FIELDS: dict[Any, str] = {
+    field.message_type: field.name for field in pb.Operation.DESCRIPTOR.fields
+}
 CARRIERS = ("call", "stream", "batch")
 # Where waiting helps, and where the balance explains.
 WITH_DELAY = {"OVERLOADED", "SHUTTING_DOWN"}
@@ -115,7 +117,7 @@ def unpack(packed: Packed, *kinds: Message) -> Message:
 
 def read_failure(failure: grpc.aio.AioRpcError) -> Refusal:
     """Read the refusal in the trailers of a failed call."""
-    details = [
+    details: list[Any] = [
         value
         for name, value in failure.trailing_metadata() or ()
         if name == "grpc-status-details-bin"
@@ -185,9 +187,10 @@ class Wire:
     @asynccontextmanager
     async def stream(self, key: str | None) -> AsyncIterator["WireStream"]:
         """Open a stream of frames as they are."""
-        call = self.channel.stream_stream(STREAM.path, None, STREAM.reply.FromString)(
-            metadata=bearer(key), timeout=TIMEOUT_S
+        opened: Any = self.channel.stream_stream(
+            STREAM.path, None, STREAM.reply.FromString
         )
+        call = opened(metadata=bearer(key), timeout=TIMEOUT_S)
         try:
             yield WireStream(call)
         finally:
