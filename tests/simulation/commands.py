@@ -12,6 +12,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 from tests.simulation.deployment import (
+    DAY_US,
     GAMES,
     LATE_KEY,
     NOW_US,
@@ -26,10 +27,11 @@ from tests.simulation.deployment import (
 from cage.core.admin import LOCAL_ACTOR, UpdateGame, UpdateIntegration
 from cage.core.ids import public_id
 from cage.core.key import RevokeApiKey
+from cage.core.kyc import RecordVerification, VerificationMethod
 from cage.core.money import INT64_MAX
-from cage.core.payment import AuthorizeDeposit, TransferDeposit
-from cage.core.player import PlayerStatus
-from cage.core.session import EndSession
+from cage.core.payment import AuthorizeDeposit, CancelDeposit, TransferDeposit
+from cage.core.player import GetPlayer, PlayerStatus
+from cage.core.session import Authenticate, CreateLaunchToken, EndSession
 from cage.core.wallet import (
     Award,
     Bet,
@@ -334,7 +336,60 @@ def change(rng: Random) -> object:
             RevokeApiKey(key_id=LOCAL_ACTOR, request_id=name, revoked_key_id=LATE_KEY),
             authorize(name, player_id, amount),
             transfer(rng.randint(60, 75), player_id, amount),
+            cancel(name, rng.randint(60, 75), player_id),
+            launch(name, player_id, rng.choice(["slots", "dice", "lost"])),
+            exchange(rng, player_id),
+            verification(name, player_id, rng.randint(0, 3)),
+            GetPlayer(key_id=OFFICE_KEY, player_id=player_id),
         ]
+    )
+
+
+def cancel(request_id: str, payment_no: int, player_id: str) -> CancelDeposit:
+    """Give a deposit up that was authorized at a place of the journal, if any was."""
+    return CancelDeposit(
+        key_id=OFFICE_KEY,
+        request_id=request_id,
+        player_id=player_id,
+        payment_id=public_id(NOW_US, 0, payment_no),
+        reason="test",
+    )
+
+
+def launch(request_id: str, player_id: str, game_id: str) -> CreateLaunchToken:
+    """Create a launch token that is named after its request."""
+    return CreateLaunchToken(
+        key_id=OFFICE_KEY,
+        request_id=request_id,
+        player_id=player_id,
+        game_id=game_id,
+        currency_code="EUR",
+        launch_digest=f"launch of {request_id}",
+        life_us=DAY_US,
+    )
+
+
+def exchange(rng: Random, player_id: str) -> Authenticate:
+    """Exchange the launch token of some request, if it was made."""
+    return Authenticate(
+        key_id=rng.choice(["hub-key", "hub-key", "strict-key"]),
+        player_id=player_id,
+        launch_digest=f"launch of c{rng.randint(1, 12)}",
+        session_digest=f"s-{rng.randrange(10_000)}",
+        rotate=rng.random() < 0.3,
+        life_us=DAY_US,
+    )
+
+
+def verification(request_id: str, player_id: str, level: int) -> RecordVerification:
+    """Record a passed check of a player."""
+    return RecordVerification(
+        key_id=OFFICE_KEY,
+        request_id=request_id,
+        player_id=player_id,
+        method=VerificationMethod.DOCUMENT,
+        reference="case",
+        level=level,
     )
 
 
@@ -393,9 +448,9 @@ def require_session(
 def any_command(rng: Random) -> Any:
     """Draw a wallet command, a repetition or a change."""
     roll = rng.random()
-    if roll < 0.1:
+    if roll < 0.15:
         return change(rng)
-    return again(rng) if roll < 0.3 else wallet_command(rng)
+    return again(rng) if roll < 0.35 else wallet_command(rng)
 
 
 def follow(rng: Random, command: Any, earlier: Sequence[Any]) -> Any:

@@ -253,4 +253,4 @@ def draw_change(rng: Random, name: str) -> Any:
 class TestWalletMachine(WalletMachine.TestCase):
     """The engine and the model agree on every history."""
 
-    settings = settings(max_examples=120, stateful_step_count=30)
+    settings = settings(max_examples=80, stateful_step_count=30)
