@@ -29,7 +29,11 @@ from cage.core.needs import parts
 from cage.core.registry import Registry
 from cage.storage import schema
 from cage.storage.batch import has_effects, open_book, read_head, write_book
-from cage.storage.errors import DurabilityError, SchemaError
+from cage.storage.errors import (
+    DurabilityError,
+    SchemaError,
+    UnusableDatabaseError,
+)
 from cage.storage.lock import FileLock
 from cage.storage.reads import SqliteReads
 from cage.storage.registry import read_registry
@@ -395,16 +399,22 @@ def open_sqlite(
     """Open, and when new create, a database file for this process alone.
 
     ``capacity`` bounds what waits for the writer. Raises DatabaseLockedError,
-    SchemaError or DurabilityError.
+    UnusableDatabaseError, SchemaError or DurabilityError.
     """
     file = Path(path)
-    lock = FileLock(file)
+    try:
+        lock = FileLock(file)
+    except OSError as exc:
+        raise UnusableDatabaseError(str(file), str(exc)) from exc
     try:
         connection = connect_writer(file)
         create_schema(connection, file, clock_us())
         writer = SqliteWriter(
             connection, file, capacity=capacity, clock_us=clock_us, observe=observe
         )
+    except sqlite3.DatabaseError as exc:
+        lock.release()
+        raise UnusableDatabaseError(str(file), str(exc)) from exc
     except BaseException:
         lock.release()
         raise
