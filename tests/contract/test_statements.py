@@ -45,7 +45,7 @@ def test_statements_of_a_batch(
         counts.add(count(writer, calls))
 
     assert len(counts) == 1, counts
-    assert counts.pop() <= 14
+    assert counts.pop() <= 11
 
 
 def test_statements_of_any_batch(writer: SqliteWriter) -> None:
@@ -62,8 +62,8 @@ def test_statements_of_any_batch(writer: SqliteWriter) -> None:
 
 
 def test_reads_take_few_statements(writer: SqliteWriter) -> None:
-    """What has no input is not asked: a balance is BEGIN, three reads, ROLLBACK."""
-    assert count(writer, [get_balance()]) == 5
+    """What has no input is not asked: a balance is BEGIN, two reads, ROLLBACK."""
+    assert count(writer, [get_balance()]) == 4
 
 
 def test_history_does_not_add_statements(writer: SqliteWriter) -> None:

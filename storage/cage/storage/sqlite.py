@@ -28,7 +28,7 @@ from cage.core.journal import GENESIS_HASH
 from cage.core.needs import parts
 from cage.core.registry import Registry
 from cage.storage import schema
-from cage.storage.batch import has_effects, open_book, read_head, write_book
+from cage.storage.batch import has_effects, lock_lane, open_book, write_book
 from cage.storage.errors import (
     DurabilityError,
     SchemaError,
@@ -304,10 +304,12 @@ class SqliteWriter:
         started = time.perf_counter()
         cursor.execute("BEGIN IMMEDIATE")
         try:
-            head, version = read_head(cursor, 0)
+            head, version, gates = lock_lane(cursor, 0, commands)
             if version != self.registry.version:
                 self.registry = read_registry(cursor, version)
-            book = open_book(cursor, head, self.registry, self._clock_us(), commands)
+            book = open_book(
+                cursor, head, gates, self.registry, self._clock_us(), commands
+            )
             outcomes = [_outcome(book, command) for command in commands]
             written = has_effects(book)
             if written:
