@@ -39,7 +39,7 @@ BUDGETS = {
         better="higher",
     ),
     "stream_vs_empty": Budget(
-        what="CPU of an empty call over CPU of a bet on StreamExecute",
+        what="CPU of an empty call over CPU of a bet on StreamExecute, 4 x 64 frames",
         unit="ratio",
         budget=1.0,
         moonshot=1.8,

@@ -3,5 +3,8 @@
 import pytest
 
 pytest.register_assert_rewrite(
-    *(f"tests.e2e.{name}" for name in ("audit", "load", "process", "rounds", "story"))
+    *(
+        f"tests.e2e.{name}"
+        for name in ("account", "audit", "load", "process", "rounds", "story")
+    )
 )

@@ -8,6 +8,7 @@ it in its story, however the stories of a player interleave.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 from google.protobuf.message import Message
 
@@ -152,7 +153,7 @@ class Story:
         """List the steps that were sent."""
         return self.steps[: self.sent_count]
 
-    def place(self) -> dict[str, str]:
+    def place(self) -> dict[str, Any]:
         """Return what every request about the round carries."""
         return {
             "player_id": self.player_id,

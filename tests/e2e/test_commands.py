@@ -29,7 +29,7 @@ def block(language: str, word: str) -> str:
         rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE
     )
     (found,) = (text for text in blocks if word in text)
-    return found
+    return str(found)
 
 
 def shell(
@@ -209,6 +209,24 @@ def test_database_has_one_holder(server: Caged, command: tuple[str, ...]) -> Non
     assert done.returncode == 2
     assert f"held by process {server.process.pid}" in done.stderr
     assert verify(server.database).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("serve", *FREE, "--database", "cage.db"), ("keys", "create", "cage.db")],
+    ids=["serve", "keys"],
+)
+def test_file_that_is_no_database_is_told(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    """A file of something else is refused in one line and left as it is."""
+    text = "dear diary\n" * 1_000
+    (tmp_path / "cage.db").write_text(text)
+    done = run(BIN / "caged", *command, cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert done.stderr == "caged: cage.db cannot be used: file is not a database\n"
+    assert (tmp_path / "cage.db").read_text() == text
 
 
 def test_clear_text_stays_on_loopback(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def assert_refused(answer: object, reason: str, **metadata: str) -> None:
     assert metadata.items() <= answer.metadata.items(), answer
 
 
-def first_answer(answer: Any) -> Message:
+def first_answer(answer: Any) -> Any:
     """Return the part of a reply that a replay repeats."""
     copy = type(answer)()
     copy.CopyFrom(answer)

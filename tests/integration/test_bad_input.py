@@ -241,6 +241,29 @@ async def test_operation(idle: Player, name: str, carrier: str) -> None:
     assert digest(deployment.path) == before
 
 
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_player_of_another_operator(idle: Player, carrier: str) -> None:
+    """No operation reaches a player of an operator that the key is not granted to."""
+    deployment = idle.casino.deployment
+    stranger = await deployment.casino()
+    before = digest(deployment.path)
+    requests = [
+        idle.bet("1.00"),
+        idle.win("1.00"),
+        idle.play(idle.stake("1.00")),
+        idle.rollback("first"),
+        idle.close(),
+        idle.award("1.00"),
+        idle.read(),
+    ]
+    async with connected(deployment.address) as wire:
+        answers = [await wire.send(carrier, r, stranger.studio_key) for r in requests]
+
+    assert {answer.reason for answer in answers} == {"PLAYER_NOT_FOUND"}
+    assert {answer.metadata["player_id"] for answer in answers} == {idle.player_id}
+    assert digest(deployment.path) == before
+
+
 @pytest.mark.parametrize("count", [0, 1_001])
 async def test_size_of_a_batch(idle: Player, count: int) -> None:
     """A batch of none or of more than 1,000 is refused as a whole."""

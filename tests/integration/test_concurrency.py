@@ -48,7 +48,7 @@ async def at_once(player: Player, carrier: str, bets: Sequence[Message]) -> list
                 (one, two)[number % 2].bet(**arguments(bet))
                 for number, bet in enumerate(bets)
             ]
-            return await asyncio.gather(*frames, return_exceptions=True)
+            return list(await asyncio.gather(*frames, return_exceptions=True))
 
 
 def arguments(bet: Any) -> dict[str, Any]:

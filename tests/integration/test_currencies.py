@@ -1,5 +1,7 @@
 """Amounts are exact in every currency, from a fifth decimal to the edge of int64."""
 
+from typing import Any
+
 import pytest
 from tests.integration.carriers import Send, assert_refused
 from tests.integration.deployment import Casino, Player
@@ -105,7 +107,7 @@ async def test_deposit_stays_in_64_bits(casino: Casino) -> None:
     authorized = await cashier.authorize_deposit(
         player_id=player.player_id, amount=player.money("7"), payment_method="card"
     )
-    transfer = {
+    transfer: dict[str, Any] = {
         "player_id": player.player_id,
         "payment_id": authorized.payment.payment_id,
         "amount": player.money("7"),

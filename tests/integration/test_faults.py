@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -102,7 +103,8 @@ async def test_trailers_hold_no_cause(victim: Player) -> None:
     bet = victim.bet("1.00", "poison-trailers")
     async with connected(victim.casino.deployment.address) as wire:
         with poison(victim):
-            call = wire.channel.unary_unary(METHODS[pb.BetRequest].path)(
+            send: Any = wire.channel.unary_unary(METHODS[pb.BetRequest].path)
+            call = send(
                 bet.SerializeToString(), metadata=bearer(victim.casino.studio_key)
             )
             trailers = dict([*(await call.trailing_metadata() or ())])
@@ -116,7 +118,7 @@ async def test_trailers_hold_no_cause(victim: Player) -> None:
 async def test_failing_change(victim: Player) -> None:
     """A registration that cannot be written fails, and can be sent again."""
     casino, path = victim.casino, victim.casino.deployment.path
-    request = {
+    request: dict[str, Any] = {
         "brand_id": casino.brand_id,
         "country_code": "MT",
         "jurisdiction": "MT",

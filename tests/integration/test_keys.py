@@ -18,7 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 UNARY = [method for method in methods() if not method.is_stream]
 READS = {"GetBalance", "GetTransaction", "GetRound", "ListTransactions"}
-LIFE_S = 1.0
+LIFE_S = 1.5
 
 
 def allowed(method: Method) -> set[str]:
@@ -87,7 +87,7 @@ async def test_key_revoked(player: Player, carrier: str) -> None:
 
 
 async def test_key_expired(player: Player) -> None:
-    """A key past its life answers KEY_INVALID, on every way."""
+    """A key past its life answers KEY_INVALID, and ends a stream that is open."""
     casino = player.casino
     expire_time = datetime.now(UTC) + timedelta(seconds=LIFE_S)
     _, key = await casino.deployment.key(
@@ -96,8 +96,15 @@ async def test_key_expired(player: Player) -> None:
         operator_ids=[casino.operator_id],
         expire_time=expire_time,
     )
-    await asyncio.sleep((expire_time - datetime.now(UTC)).total_seconds() + 0.01)
+    async with connected(casino.deployment.address) as wire, wire.stream(key) as open_:
+        await open_.write("1", player.bet("1.00"))
+        posted = await open_.read()
+        await asyncio.sleep((expire_time - datetime.now(UTC)).total_seconds() + 0.01)
+        await open_.write("2", player.bet("1.00"))
+        ended = await open_.read()
 
+    assert posted.receipt.cash.amount == -100
+    assert ended.reason == "KEY_INVALID"
     for carrier in CARRIERS:
         await assert_nothing_moves(player, carrier, key, "KEY_INVALID")
 
@@ -154,7 +161,7 @@ async def test_roles(casino: Casino, method: Method) -> None:
 
 async def test_roles_of_a_stream(casino: Casino) -> None:
     """A stream is for studios only."""
-    answers = {}
+    answers: dict[str, Any] = {}
     async with connected(casino.deployment.address) as wire:
         for role, key in keys(casino).items():
             async with wire.stream(key) as stream:
@@ -170,7 +177,7 @@ async def test_roles_of_a_stream(casino: Casino) -> None:
 async def test_key_is_judged_before_the_method_exists(casino: Casino) -> None:
     """An rpc that nobody serves answers UNIMPLEMENTED, as gRPC does."""
     async with grpc.aio.insecure_channel(casino.deployment.address) as channel:
-        call = channel.unary_unary("/cage.wallet.v1.WalletService/Steal")
+        call: Any = channel.unary_unary("/cage.wallet.v1.WalletService/Steal")
         with pytest.raises(grpc.aio.AioRpcError) as failure:
             await call(b"")
 

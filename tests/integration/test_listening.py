@@ -30,7 +30,7 @@ async def test_clear_text_stays_on_loopback(host: str) -> None:
         Config(listen=f"{host}:0")
 
     assert Config(listen=f"{host}:0", allow_insecure=True).listen == f"{host}:0"
-    assert Config(listen=f"{host}:0", tls_cert="c", tls_key="k").has_tls
+    assert Config(listen=f"{host}:0", tls_cert=Path("c"), tls_key=Path("k")).has_tls
 
 
 async def test_clear_text_elsewhere_when_told(tmp_path: Path) -> None:
@@ -160,37 +160,49 @@ async def test_drain_answers_what_is_in_flight(tmp_path: Path) -> None:
             frames = [await stream.read() for _ in range(11)]
         answers = [*await asyncio.gather(*calls), *await batch, *frames[:10]]
         await drained
-    cash = sorted(answer.receipt.after.cash for answer in answers)  # type: ignore[union-attr]
+    cash = sorted(answer.receipt.after.cash for answer in answers)
 
     assert cash == [*range(7_000, 10_000, 100)]
     assert frames[10].reason == "SHUTTING_DOWN"
     assert 0 < frames[10].retry_s <= 5
 
 
-async def test_drain_refuses_what_is_new(tmp_path: Path) -> None:
+async def test_drain_refuses_what_is_new(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     """A call that arrives while the server drains is refused, or not answered at all.
 
     Whatever was answered OK is in the books, and nothing else.
     """
-    async with running(tmp_path) as deployment:
+    reasons: set[str] = set()
+    # Which calls the server still looks at is a matter of microseconds.
+    for _ in range(10):
+        reasons |= await drain_reasons(tmp_path_factory.mktemp("drain"))
+        if reasons:
+            break
+
+    assert reasons == {"SHUTTING_DOWN"}
+
+
+async def drain_reasons(folder: Path) -> set[str]:
+    """Drain a server that many bets come to; return why bets were refused."""
+    async with running(folder) as deployment:
         player = await (await deployment.casino()).player()
         async with connected(deployment.address) as wire:
             key = player.casino.studio_key
-            calls = [
-                asyncio.create_task(answer_of(wire.call(player.bet("0.01"), key)))
-                for _ in range(200)
-            ]
+            await wire.call(player.read(), key)
+            bets = [player.bet("0.01") for _ in range(200)]
+            calls = [asyncio.create_task(answer_of(wire.call(b, key))) for b in bets]
             await asyncio.sleep(0)
             await deployment.drain()
             answers = await asyncio.gather(*calls)
         ((posted,),) = rows(
             deployment.path, "SELECT count(*) FROM transactions WHERE kind = 1"
         )
-    refused = [answer for answer in answers if isinstance(answer, Refusal)]
-    answered = [answer for answer in answers if hasattr(answer, "receipt")]
 
-    assert {answer.reason for answer in refused} == {"SHUTTING_DOWN"}
-    assert posted == len(answered)
+    assert posted == len([a for a in answers if hasattr(a, "receipt")])
+
+    return {answer.reason for answer in answers if isinstance(answer, Refusal)}
 
 
 async def answer_of(call: Any) -> Any:
@@ -206,7 +218,7 @@ async def test_health_tells_the_drain(tmp_path: Path) -> None:
     async with running(tmp_path, drain_delay_s=0.3) as deployment:
         player = await (await deployment.casino()).player()
         async with grpc.aio.insecure_channel(deployment.address) as channel:
-            stub = health_pb2_grpc.HealthStub(channel)
+            stub: Any = health_pb2_grpc.HealthStub(channel)  # type: ignore[no-untyped-call]
             watch = stub.Watch(health_pb2.HealthCheckRequest())
             statuses = [(await watch.read()).status]
             drained = asyncio.create_task(deployment.drain())

@@ -16,6 +16,7 @@ from cage.client import new_id
 from cage.player.v1 import player_service_pb2 as players
 from cage.player.v1 import session_service_pb2 as sessions
 from cage.wallet.v1 import wallet_service_pb2 as wallet
+from cage.wallet.v1.wallet_pb2 import TransactionKind
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -70,7 +71,9 @@ async def transaction_of_another_kind(player: Player) -> Scene:
     """Read a bet as a win."""
     await player.casino.studio.call(player.bet("1.00", "bet"))
     request = wallet.GetTransactionRequest(
-        player_id=player.player_id, transaction_id="bet", kind=2
+        player_id=player.player_id,
+        transaction_id="bet",
+        kind=TransactionKind.TRANSACTION_KIND_WIN,
     )
     key = player.casino.studio_key
     return request, key, "TRANSACTION_NOT_FOUND", {"transaction_id": "bet"}

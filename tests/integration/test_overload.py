@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import grpc
@@ -11,7 +12,15 @@ from google.protobuf.message import Message
 from tests.integration.carriers import is_replay
 from tests.integration.deployment import Player, running
 from tests.integration.plugs import in_flight, plugged, until, waiting
-from tests.integration.wire import CARRIERS, METHODS, Refusal, Wire, bearer, connected
+from tests.integration.wire import (
+    CARRIERS,
+    METHODS,
+    Refusal,
+    Wire,
+    bearer,
+    connected,
+    read_result,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -193,6 +202,31 @@ async def test_deadline_of_a_call(small: Player, carrier: str) -> None:
         again = await wire.send(carrier, bet, key)
 
     assert middle == before
+    assert not is_replay(again)
+
+
+@pytest.mark.parametrize("carrier", ["call", "batch"])
+async def test_deadline_is_told(small: Player, carrier: str) -> None:
+    """A caller whose own clock runs later hears that its deadline was too short."""
+    # The caller waits, while the server is told that a microsecond is left. Mostly
+    # the server's grpc ends the call before the server can say so.
+    metadata = (*bearer(small.casino.studio_key), ("grpc-timeout", "1u"))
+    told, bet = None, small.bet("0")
+    async with connected(small.casino.deployment.address) as wire:
+        for _ in range(500):
+            bet = small.bet("0")
+            request = bet if carrier == "call" else batch_of(bet)
+            method, data = METHODS[type(request)], request.SerializeToString()
+            with suppress(AssertionError):
+                told = await wire.raw(method, data, metadata, timeout_s=None)
+                if carrier == "batch":
+                    told = read_result(told.results[0])
+            if isinstance(told, Refusal):
+                break
+        again = await wire.call(bet, small.casino.studio_key)
+
+    assert isinstance(told, Refusal)
+    assert told.reason == "DEADLINE_TOO_SHORT"
     assert not is_replay(again)
 
 

@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 from tests.integration.carriers import Send, assert_refused, first_answer, is_replay
 from tests.integration.deployment import Deployment, Player
 
+from cage.admin.v1.admin_pb2 import Role
 from cage.client import CageError, money
 from cage.player.v1.player_pb2 import PlayerStatus
 from cage.type.v1.balance_pb2 import Balance
@@ -236,7 +237,9 @@ async def test_ids_are_apart(player: Player, send: Send) -> None:
     integration_id = deployment.name("integration")
     await deployment.admin.admin.create_integration(integration_id=integration_id)
     _, key = await deployment.key(
-        1, integration_id=integration_id, operator_ids=[player.casino.operator_id]
+        Role.ROLE_GAME,
+        integration_id=integration_id,
+        operator_ids=[player.casino.operator_id],
     )
     answers = [
         await send(player, player.bet("1.00", "id")),

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from tests.integration.wire import connected
 
 from cage.admin.v1.admin_pb2 import Role
 from cage.client import CageError, Client, connect, money
+from cage.player.v1.kyc_service_pb2 import VerificationMethod
 from cage.wallet.v1 import wallet_service_pb2 as pb
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -27,6 +28,7 @@ UNKNOWN_KEY = "cage_planted_unknown_key"
 UNKNOWN_TOKEN = "s.planted_unknown_token"
 UNKNOWN_LAUNCH = "l.planted.unknown_launch"
 CAUSE = "planted cause"
+DOCUMENT = VerificationMethod.VERIFICATION_METHOD_DOCUMENT
 GAME = {"game_id": "demo-slots", "round_id": "round"}
 
 
@@ -98,7 +100,7 @@ async def register(run: Run, operator: Client) -> str:
     )
     player_id = made.player.player_id
     await operator.kyc.record_verification(
-        player_id=player_id, method=1, reference="r", level=1
+        player_id=player_id, method=DOCUMENT, reference="r", level=1
     )
     deposit = await operator.cashier.authorize_deposit(
         player_id=player_id, amount=money("EUR", "5.00"), payment_method="card"
@@ -137,7 +139,11 @@ async def use(run: Run) -> None:
         launch = run.secrets["launch token"]
         opened = await studio.wallet.authenticate(launch_token=launch)
         token = run.secrets["session token"] = opened.session_token
-        bet = {"player_id": player_id, "amount": money("EUR", "1.00"), **GAME}
+        bet: dict[str, Any] = {
+            "player_id": player_id,
+            "amount": money("EUR", "1.00"),
+            **GAME,
+        }
         await studio.wallet.bet(**bet, session_token=token)
         await fails(
             studio.wallet.bet(**bet, session_token=UNKNOWN_TOKEN),
@@ -145,7 +151,7 @@ async def use(run: Run) -> None:
             studio.wallet.bet(**bet, session_token=token * 9),
             stranger.wallet.bet(**bet, session_token=token),
         )
-        lost = {
+        lost: dict[str, Callable[[], Any]] = {
             "transactions": lambda: studio.wallet.bet(**bet, session_token=token),
             "session_tokens": lambda: studio.wallet.authenticate(launch_token=launch),
             "launch_tokens": lambda: open_game(operator, player_id),

@@ -11,6 +11,7 @@ from tests.integration.carriers import Send, assert_refused, is_replay
 from tests.integration.deployment import Casino, Deployment, Player, running
 from tests.integration.wire import CARRIERS, connected
 
+from cage.admin.v1.admin_pb2 import Role
 from cage.client import CageError, LaunchTokenInvalidError, SessionEndedError, money
 from cage.player.v1.player_pb2 import PlayerStatus
 
@@ -37,7 +38,7 @@ async def other_integration(casino: Casino) -> str:
         integration_id=integration_id
     )
     _, key = await casino.deployment.key(
-        1, integration_id=integration_id, operator_ids=[casino.operator_id]
+        Role.ROLE_GAME, integration_id=integration_id, operator_ids=[casino.operator_id]
     )
     return key
 

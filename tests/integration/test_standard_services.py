@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -36,7 +37,7 @@ async def buf(*arguments: str) -> tuple[int, str, str]:
 async def test_health(deployment: Deployment, service: str) -> None:
     """Every service, and the server as a whole, is serving; no key is needed."""
     async with grpc.aio.insecure_channel(deployment.address) as channel:
-        stub = health_pb2_grpc.HealthStub(channel)
+        stub: Any = health_pb2_grpc.HealthStub(channel)  # type: ignore[no-untyped-call]
         request = health_pb2.HealthCheckRequest(service=service)
         reply = await stub.Check(request)
         watched = await anext(aiter(stub.Watch(request)))
@@ -48,7 +49,7 @@ async def test_health(deployment: Deployment, service: str) -> None:
 async def test_health_of_an_unknown_service(deployment: Deployment) -> None:
     """A service that is not served is not found."""
     async with grpc.aio.insecure_channel(deployment.address) as channel:
-        stub = health_pb2_grpc.HealthStub(channel)
+        stub: Any = health_pb2_grpc.HealthStub(channel)  # type: ignore[no-untyped-call]
         with pytest.raises(grpc.aio.AioRpcError) as failure:
             await stub.Check(health_pb2.HealthCheckRequest(service="nobody"))
 

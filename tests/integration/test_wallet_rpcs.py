@@ -1,5 +1,8 @@
 """Every rpc of WalletService answers what its contract says."""
 
+import asyncio
+from typing import Any
+
 import pytest
 from tests.integration.deployment import Casino, Player
 
@@ -324,7 +327,10 @@ async def test_list_transactions_to_an_operator(player: Player) -> None:
 async def test_stream_execute(player: Player) -> None:
     """One stream carries every operation and answers each."""
     async with player.casino.studio.wallet.stream() as stream:
-        who = {"player_id": player.player_id, "game_id": player.casino.game_id}
+        who: dict[str, Any] = {
+            "player_id": player.player_id,
+            "game_id": player.casino.game_id,
+        }
         bet = await stream.bet(
             **who, round_id="r", amount=player.money("1"), transaction_id="b"
         )
@@ -370,3 +376,60 @@ async def test_batch_execute(player: Player) -> None:
     assert not isinstance(back, Exception)
     assert isinstance(read, GetBalanceResponse)
     assert read.balance.cash == 4_000
+
+
+async def test_batch_execute_of_1000(casino: Casino) -> None:
+    """A batch of 1,000 is answered in order."""
+    player = await casino.player()
+    bets = [player.bet("0.01", f"bet-{number}") for number in range(1_000)]
+    answers = await casino.studio.wallet.batch_execute(bets)
+
+    assert [answer.receipt.transaction_id for answer in answers] == [  # type: ignore[union-attr]
+        bet.transaction_id for bet in bets
+    ]
+    assert await player.cash() == 9_000
+
+
+async def test_stream_execute_of_1500(casino: Casino) -> None:
+    """A stream takes more frames at once than it keeps, and answers all."""
+    player = await casino.player()
+    async with casino.studio.wallet.stream() as stream:
+        answers = await asyncio.gather(
+            *(
+                stream.bet(
+                    player_id=player.player_id,
+                    game_id=casino.game_id,
+                    round_id="round",
+                    amount=player.money("0.01"),
+                )
+                for _ in range(1_500)
+            )
+        )
+
+    assert len({answer.receipt.transaction_id for answer in answers}) == 1_500
+    assert await player.cash() == 8_500
+
+
+async def test_test_player(casino: Casino) -> None:
+    """A test player's money is marked in every receipt and in the ledger."""
+    registered = await casino.operator.players.register_player(
+        brand_id=casino.brand_id,
+        country_code="MT",
+        jurisdiction="MT",
+        currency_code="EUR",
+        is_test=True,
+    )
+    player = Player(
+        casino=casino, player_id=registered.player.player_id, currency="EUR"
+    )
+    await player.verify()
+    await player.deposit("5.00")
+    bet = await casino.studio.call(player.bet("1.00", "bet"))
+    opened = await casino.studio.wallet.authenticate(launch_token=await player.launch())
+    read = await casino.studio.wallet.get_transaction(
+        player_id=player.player_id, transaction_id="bet"
+    )
+
+    assert isinstance(bet, BetResponse)
+    assert (bet.receipt.is_test, opened.is_test) == (True, True)
+    assert read.transaction.is_test

@@ -27,7 +27,9 @@ PROTO = Path("protos/cage/error/v1/error_reason.proto")
 TIMEOUT_S = 20.0
 METHODS = {method.request: method for method in methods()}
 STREAM = METHODS[pb.StreamExecuteRequest]
-FIELDS = {field.message_type: field.name for field in pb.Operation.DESCRIPTOR.fields}
+FIELDS: dict[Any, str] = {
+    field.message_type: field.name for field in pb.Operation.DESCRIPTOR.fields
+}
 CARRIERS = ("call", "stream", "batch")
 # Where waiting helps, and where the balance explains.
 WITH_DELAY = {"OVERLOADED", "SHUTTING_DOWN"}
@@ -115,7 +117,7 @@ def unpack(packed: Packed, *kinds: Message) -> Message:
 
 def read_failure(failure: grpc.aio.AioRpcError) -> Refusal:
     """Read the refusal in the trailers of a failed call."""
-    details = [
+    details: list[Any] = [
         value
         for name, value in failure.trailing_metadata() or ()
         if name == "grpc-status-details-bin"
@@ -133,12 +135,13 @@ def read_failure(failure: grpc.aio.AioRpcError) -> Refusal:
 
 def operation_of(request: Message) -> pb.Operation:
     """Wrap a request as an operation."""
-    return pb.Operation(**{FIELDS[request.DESCRIPTOR]: request})
+    named: dict[str, Any] = {FIELDS[request.DESCRIPTOR]: request}
+    return pb.Operation(**named)
 
 
 def read_result(result: pb.OperationResult) -> Any:
     """Return the response of an operation, or its refusal."""
-    name = result.WhichOneof("result")
+    name = str(result.WhichOneof("result"))
     return read_refusal(result.error) if name == "error" else getattr(result, name)
 
 
@@ -158,12 +161,11 @@ class Wire:
         method: Method,
         data: bytes,
         metadata: Sequence[tuple[str, str | bytes]],
-        timeout_s: float = TIMEOUT_S,
+        timeout_s: float | None = TIMEOUT_S,
     ) -> Any:
         """Send bytes to a unary rpc; return the reply or the refusal."""
-        call = self.channel.unary_unary(method.path, None, method.reply.FromString)(
-            data, metadata=tuple(metadata), timeout=timeout_s
-        )
+        send: Any = self.channel.unary_unary(method.path, None, method.reply.FromString)
+        call = send(data, metadata=tuple(metadata), timeout=timeout_s)
         try:
             return await call
         except grpc.aio.AioRpcError as failure:
@@ -185,9 +187,10 @@ class Wire:
     @asynccontextmanager
     async def stream(self, key: str | None) -> AsyncIterator["WireStream"]:
         """Open a stream of frames as they are."""
-        call = self.channel.stream_stream(STREAM.path, None, STREAM.reply.FromString)(
-            metadata=bearer(key), timeout=TIMEOUT_S
+        opened: Any = self.channel.stream_stream(
+            STREAM.path, None, STREAM.reply.FromString
         )
+        call = opened(metadata=bearer(key), timeout=TIMEOUT_S)
         try:
             yield WireStream(call)
         finally:

@@ -6,12 +6,13 @@ leaving commands out, and a seeded test draws the same ones.
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
 from tests.simulation.deployment import (
+    DAY_US,
     GAMES,
     LATE_KEY,
     NOW_US,
@@ -23,28 +24,27 @@ from tests.simulation.deployment import (
     set_status,
 )
 from tests.simulation.rules import switch_rules
+from tests.simulation.spoils import altered
 
 from cage.core.admin import LOCAL_ACTOR, UpdateGame, UpdateIntegration
 from cage.core.ids import public_id
 from cage.core.key import RevokeApiKey
-from cage.core.money import INT64_MAX
-from cage.core.payment import AuthorizeDeposit, TransferDeposit
-from cage.core.player import PlayerStatus
-from cage.core.session import EndSession
+from cage.core.kyc import RecordVerification, VerificationMethod
+from cage.core.payment import AuthorizeDeposit, CancelDeposit, TransferDeposit
+from cage.core.player import GetPlayer, PlayerStatus
+from cage.core.session import Authenticate, CreateLaunchToken, EndSession
 from cage.core.wallet import (
     Award,
     Bet,
     BetKind,
     CloseRound,
     GetBalance,
-    JackpotWin,
     Kind,
     Play,
     Rollback,
     Win,
 )
 
-WALLET = (Bet, Win, Play, Rollback, CloseRound, Award, GetBalance)
 IDS = [f"t{number}" for number in range(1, 9)]
 AMOUNTS = [0, 1, 3, 10, 40, 50, 70, 90, 100, 101, 149, 150, 151]
 STATUSES = [PlayerStatus.ACTIVE] * 5 + list(PlayerStatus)
@@ -198,105 +198,6 @@ KINDS: list[Callable[[Random], Any]] = [
     get_balance,
 ]
 
-# What a caller may get wrong, or change in a retry. What a command lacks stays.
-SPOILS: list[dict[str, object]] = [
-    {"key_id": "wide-key"},
-    {"key_id": "strict-key"},
-    {"key_id": LATE_KEY},
-    {"key_id": "no-key"},
-    {"player_id": "bob"},
-    {"player_id": "cat"},
-    {"player_id": "cat", "currency_code": "USD"},
-    {"player_id": "zed"},
-    {"player_id": "zed", "key_id": "wide-key"},
-    {"player_id": "nobody"},
-    {"player_id": "newcomer"},
-    {"game_id": "dice"},
-    {"game_id": "lost"},
-    {"round_id": "r2"},
-    {"currency_code": "USD"},
-    {"currency_code": "XYZ"},
-    {"amount": 10},
-    {"amount": -1},
-    {"amount": INT64_MAX},
-    {"amount": INT64_MAX, "scale": 0},
-    {"amount": 100, "scale": 3},
-    {"amount": 101, "scale": 3},
-    {"amount": 1, "scale": 0},
-    {"scale": -1},
-    {"session_digest": "s-bob"},
-    {"session_digest": "s-fresh"},
-    {"session_digest": "s-over"},
-    {"session_digest": "s-ended"},
-    {"session_digest": "s-rotated"},
-    {"session_digest": "s-none"},
-    {"campaign_id": "free"},
-    {"round_closed": True},
-    {"transaction_id": "t1"},
-    {"bet_transaction_id": "t1"},
-    {"original_id": "t1"},
-    {"jackpot_wins": (JackpotWin(jackpot_id="j", currency_code="EUR", amount=40,
-                                 scale=2),)},
-    {"jackpot_wins": (JackpotWin(jackpot_id="j", currency_code="USD", amount=1,
-                                 scale=2),)},
-]  # fmt: skip
-
-
-def spoil(command: Any, content: dict[str, object]) -> Any:
-    """Change fields of a command; in a play those of every action too."""
-    known = {name: value for name, value in content.items() if hasattr(command, name)}
-    changed = replace(command, **known)
-    if isinstance(command, Play) and command.actions:
-        *rest, last = command.actions
-        of_play = {"session_digest", "round_closed"}
-        own = {name: content[name] for name in content.keys() - of_play}
-        everywhere = {*known, "currency_code"} & own.keys()
-        shared = {name: own[name] for name in everywhere}
-        actions = [spoil(each, shared) for each in rest]
-        actions.append(spoil(last, own))
-        if len({each.transaction_id for each in actions}) == len(actions):
-            changed.actions = tuple(actions)
-    return changed
-
-
-def shorten(command: Any) -> Any:
-    """Leave the last action of a play out."""
-    if isinstance(command, Play) and len(command.actions) > 1:
-        return replace(command, actions=command.actions[:-1])
-    return command
-
-
-def turn(command: Any) -> Any:
-    """Turn the order of the actions of a play."""
-    if isinstance(command, Play):
-        return replace(command, actions=command.actions[::-1])
-    return command
-
-
-def swap(command: Any) -> Any:
-    """Give the last action of a play another id."""
-    if isinstance(command, Play) and command.actions:
-        *rest, last = command.actions
-        other = replace(last, transaction_id="t10")
-        return replace(command, actions=(*rest, other))
-    return command
-
-
-def altered(rng: Random, command: Any) -> Any:
-    """Change one thing about a wallet command."""
-    if not isinstance(command, WALLET):
-        return command
-    if isinstance(command, Play) and rng.random() < 0.4:
-        return rng.choice([shorten, turn, swap])(command)
-    content = rng.choice(SPOILS)
-    return spoil(command, content) if content.keys() & _names(command) else command
-
-
-def _names(command: Any) -> set[str]:
-    """List the fields of a command and of its actions."""
-    commands = (command, *getattr(command, "actions", ()))
-    return {name for each in commands for name in each.__slots__}
-
 
 def wallet_command(rng: Random) -> Any:
     """Draw a wallet command, now and then with something wrong."""
@@ -339,7 +240,60 @@ def change(rng: Random) -> object:
             RevokeApiKey(key_id=LOCAL_ACTOR, request_id=name, revoked_key_id=LATE_KEY),
             authorize(name, player_id, amount),
             transfer(rng.randint(60, 75), player_id, amount),
+            cancel(name, rng.randint(60, 75), player_id),
+            launch(name, player_id, rng.choice(["slots", "dice", "lost"])),
+            exchange(rng, player_id),
+            verification(name, player_id, rng.randint(0, 3)),
+            GetPlayer(key_id=OFFICE_KEY, player_id=player_id),
         ]
+    )
+
+
+def cancel(request_id: str, payment_no: int, player_id: str) -> CancelDeposit:
+    """Give a deposit up that was authorized at a place of the journal, if any was."""
+    return CancelDeposit(
+        key_id=OFFICE_KEY,
+        request_id=request_id,
+        player_id=player_id,
+        payment_id=public_id(NOW_US, 0, payment_no),
+        reason="test",
+    )
+
+
+def launch(request_id: str, player_id: str, game_id: str) -> CreateLaunchToken:
+    """Create a launch token that is named after its request."""
+    return CreateLaunchToken(
+        key_id=OFFICE_KEY,
+        request_id=request_id,
+        player_id=player_id,
+        game_id=game_id,
+        currency_code="EUR",
+        launch_digest=f"launch of {request_id}",
+        life_us=DAY_US,
+    )
+
+
+def exchange(rng: Random, player_id: str) -> Authenticate:
+    """Exchange the launch token of some request, if it was made."""
+    return Authenticate(
+        key_id=rng.choice(["hub-key", "hub-key", "strict-key"]),
+        player_id=player_id,
+        launch_digest=f"launch of c{rng.randint(1, 12)}",
+        session_digest=f"s-{rng.randrange(10_000)}",
+        rotate=rng.random() < 0.3,
+        life_us=DAY_US,
+    )
+
+
+def verification(request_id: str, player_id: str, level: int) -> RecordVerification:
+    """Record a passed check of a player."""
+    return RecordVerification(
+        key_id=OFFICE_KEY,
+        request_id=request_id,
+        player_id=player_id,
+        method=VerificationMethod.DOCUMENT,
+        reference="case",
+        level=level,
     )
 
 
@@ -398,9 +352,9 @@ def require_session(
 def any_command(rng: Random) -> Any:
     """Draw a wallet command, a repetition or a change."""
     roll = rng.random()
-    if roll < 0.1:
+    if roll < 0.15:
         return change(rng)
-    return again(rng) if roll < 0.3 else wallet_command(rng)
+    return again(rng) if roll < 0.35 else wallet_command(rng)
 
 
 def follow(rng: Random, command: Any, earlier: Sequence[Any]) -> Any:

@@ -1,7 +1,6 @@
 """Say what the wallet has to answer, from the comments of its contract alone.
 
-Plain dictionaries and lists, nothing incremental: what a round is follows from its
-rows each time. It shares the command values with the engine, and no rule.
+It shares the command values with the engine, and no rule.
 """
 
 import copy
@@ -9,8 +8,8 @@ from collections import Counter
 from typing import Any
 
 from tests.simulation.deployment import GAME_KEYS, SCALES, SESSIONS
+from tests.simulation.ledger import MAX, MOVE, RefusedError, RoundRows, Row
 from tests.simulation.model_rollbacks import Rollbacks
-from tests.simulation.model_rows import MAX, MOVE, RefusedError, RoundRows, Row
 from tests.simulation.model_wins import Wins
 from tests.simulation.rules import named
 
@@ -37,8 +36,6 @@ class Model(Wins, Rollbacks):
             if refusal.shows is not None:
                 shown = tuple(self.wallets[refusal.shows])
             return ("refused", refusal.reason, refusal.metadata, shown)
-
-    # The calls.
 
     def _Bet(self, bet: Bet) -> dict[str, Any]:  # noqa: N802 - named after the call
         player_id = self._player(bet)

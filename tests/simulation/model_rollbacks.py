@@ -3,21 +3,21 @@
 from typing import Any
 
 from tests.simulation.deployment import PLAYERS, SCALES
-from tests.simulation.model_rows import (
+from tests.simulation.ledger import (
     MAX,
     MIN,
     MOVE,
     REVERSE,
+    Ledger,
     RefusedError,
     RoundRows,
     Row,
 )
-from tests.simulation.model_state import ModelState
 
 from cage.core.wallet import Kind, Rollback
 
 
-class Rollbacks(ModelState):
+class Rollbacks(Ledger):
     """Answer what takes a transaction back."""
 
     def _Rollback(self, sent: Rollback) -> dict[str, Any]:  # noqa: N802

@@ -3,13 +3,12 @@
 from fractions import Fraction
 from typing import Any
 
-from tests.simulation.model_rows import MOVE, RefusedError, RoundRows, Row
-from tests.simulation.model_state import ModelState
+from tests.simulation.ledger import MOVE, Ledger, RefusedError, RoundRows, Row
 
 from cage.core.wallet import Award, Win
 
 
-class Wins(ModelState):
+class Wins(Ledger):
     """Answer what brings money to a player."""
 
     def _Win(self, win: Win) -> dict[str, Any]:  # noqa: N802 - named after the call

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from tests.simulation.calls import bet, get_balance, rollback, win
-from tests.simulation.commands import WALLET, Again, expand
+from tests.simulation.commands import Again, expand
 from tests.simulation.deployment import Clock, contents, fresh_database
+from tests.simulation.ledger import MOVE, REVERSE
 from tests.simulation.model import Model
-from tests.simulation.model_rows import MOVE, REVERSE
 from tests.simulation.rules import switch_rules
+from tests.simulation.spoils import WALLET
 from tests.simulation.test_machine import call_or_again, observed
 
 from cage.app.wallet import WalletApp

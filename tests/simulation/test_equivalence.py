@@ -115,7 +115,7 @@ def assert_equivalent(commands: Sequence[Any], sizes: Sequence[int]) -> None:
         assert (outcome == INTERNAL) == isinstance(command, Poison), command
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(rules=NUMBERS, numbers=histories(), sizes=SIZES)
 def test_any_batches_equal_one_by_one(
     rules: int, numbers: list[int], sizes: list[int]

@@ -18,7 +18,6 @@ from hypothesis.stateful import (
 from structlog.testing import capture_logs
 from tests.simulation.commands import (
     NUMBERS,
-    WALLET,
     again,
     expand,
     require_session,
@@ -36,6 +35,7 @@ from tests.simulation.deployment import (
 )
 from tests.simulation.model import Model
 from tests.simulation.rules import VALUES, first_rules, switch_rules
+from tests.simulation.spoils import WALLET
 
 from cage.core.errors import CageError
 from cage.core.player import PlayerStatus
@@ -297,4 +297,4 @@ def draw_change(rng: Random, name: str) -> Any:
 class TestWalletMachine(WalletMachine.TestCase):
     """The engine and the model agree on every history."""
 
-    settings = settings(max_examples=120, stateful_step_count=30)
+    settings = settings(max_examples=80, stateful_step_count=30)

@@ -17,7 +17,6 @@ from tests.soak.size import PAGE_CACHE_BYTES, size
 from cage.client import (
     CageError,
     Client,
-    OperationRequest,
     OverloadedError,
     TransactionNotFoundError,
     requests,
@@ -42,7 +41,7 @@ CHECKED = 500
 class Tally:
     """Count what callers were told."""
 
-    taken: list[OperationRequest] = field(default_factory=list)
+    taken: list[BetRequest | AwardRequest] = field(default_factory=list)
     shed_bets: list[BetRequest] = field(default_factory=list)
     shed_awards: list[AwardRequest] = field(default_factory=list)
     longest_award_s: float = 0.0
@@ -189,7 +188,7 @@ async def judge_shed(client: Client, bets: list[BetRequest]) -> None:
         assert not isinstance(answer, CageError), answer
 
 
-async def judge_kept(client: Client, taken: list[OperationRequest]) -> None:
+async def judge_kept(client: Client, taken: list[BetRequest | AwardRequest]) -> None:
     """Find what was taken: sent again, it answers as before."""
     for answer in await client.wallet.batch_execute(taken):
         assert is_replay(answer)

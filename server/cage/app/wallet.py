@@ -36,6 +36,10 @@ WalletCommand = Bet | Win | Play | Rollback | CloseRound | Award | GetBalance
 # with a token, so that no page takes long.
 SCAN_MAX = 5_000
 _SCAN_STEP = 1_000
+# A page ends early rather than grow past this, because most gRPC clients take 4 MiB.
+PAGE_BYTES_MAX = 3 << 20
+# What a row takes in a page besides its texts: ids of Cage, amounts, a balance.
+_ROW_BYTES = 1_024
 # Names the list in its page tokens.
 _LIST = "transactions"
 
@@ -190,19 +194,20 @@ class WalletApp:
         The place is 0 when the list has ended.
         """
         kept: list[Transaction] = []
-        scanned = 0
+        scanned = size = 0
         while scanned < SCAN_MAX:
             # One more than what is missing says whether there is a next page.
             step = _SCAN_STEP if game_no else min(limit - len(kept) + 1, _SCAN_STEP)
             rows = await self._reads.transactions(gate, after_no=after_no, limit=step)
             for row in rows:
-                if len(kept) == limit:
+                if len(kept) == limit or size > PAGE_BYTES_MAX:
                     return kept, after_no
                 after_no = row.item_no
                 if _is_hidden(row) or (game_no and row.game_no != game_no):
                     continue
                 if not round_id or row.round_id == round_id:
                     kept.append(row)
+                    size += _row_bytes(row)
             if len(rows) < step:
                 return kept, 0
             scanned += len(rows)
@@ -242,6 +247,13 @@ def _holds_bet(command: WalletCommand) -> bool:
 def _is_hidden(row: Transaction) -> bool:
     """Say whether a row only keeps the id of an original that was never seen."""
     return row.state == State.TOMBSTONE and row.key_space == KeySpace.MOVE
+
+
+def _row_bytes(row: Transaction) -> int:
+    """Say roughly how much of a page a row takes; never less than it does."""
+    # The transaction that it refers to may have an id as long.
+    texts = f"{row.transaction_id}{row.round_id}{row.extra or ''}"
+    return _ROW_BYTES + len(texts.encode())
 
 
 def _is_reversal(row: Transaction) -> bool:

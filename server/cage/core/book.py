@@ -30,6 +30,7 @@ from cage.core.wallet import (
 _CASH = int(Account.PLAYER_CASH)
 _BONUS = int(Account.PLAYER_BONUS)
 _TIP = int(Account.TIP)
+_GAME = int(Account.GAME)
 
 # Keys of the overlay's maps.
 IdKey = tuple[int, int, int, str]  # player_no, integration_no, key_space, id
@@ -243,7 +244,7 @@ class Book:
         unit_no: int = 0,
         unit_size: int = 0,
         extra: str | None = None,
-        house: int = Account.GAME,
+        house: int = _GAME,
         tips: int = 0,
     ) -> Transaction:
         """Append one transaction, move its money and post its entries.
@@ -257,15 +258,17 @@ class Book:
         wallet.item_count += 1
         if cash or bonus:
             self._post(wallet, item_no, cash, bonus)
-        if cash or bonus or tips:
-            self._post_house(wallet, item_no, cash + bonus - tips, int(house), game_no)
+        rest = cash + bonus - tips
+        if rest:
+            self._post_house(wallet, item_no, rest, house, game_no)
+        if tips:
             self._post_house(wallet, item_no, tips, _TIP, game_no)
+        player_no, currency_no = wallet.player_no, wallet.currency_no
         if gate.is_test:
             flags |= FLAG_TEST
         row = Transaction(
-            wallet.lane, item_no, wallet.player_no, integration_no, int(key_space),
-            transaction_id, int(kind), int(state), int(variant), flags,
-            wallet.currency_no,
+            wallet.lane, item_no, player_no, integration_no, key_space,
+            transaction_id, kind, state, variant, flags, currency_no,
             game_no, round_id, amount, cash, bonus, wallet.cash, wallet.bonus,
             wallet.reserved, wallet.version, wallet.item_count, wallet.last_no,
             wallet.anchor_no, round_.last_no if round_ is not None else 0,
@@ -274,14 +277,12 @@ class Book:
         wallet.last_no = item_no
         if wallet.item_count % ANCHOR_EVERY == 0:
             wallet.anchor_no = item_no
-        self.dirty_wallets[wallet.player_no, wallet.currency_no] = wallet
+        self.dirty_wallets[player_no, currency_no] = wallet
         if round_ is not None:
             round_.last_no = item_no
             round_.added.append(row)
-            self.dirty_rounds[round_.player_no, round_.game_no, round_.round_id] = (
-                round_
-            )
-        self.ids[wallet.player_no, integration_no, key_space, transaction_id] = row
+            self.dirty_rounds[player_no, game_no, round_id] = round_
+        self.ids[player_no, integration_no, key_space, transaction_id] = row
         self.by_no[item_no] = row
         self.transactions.append(row)
         return row
@@ -308,11 +309,10 @@ class Book:
         self, wallet: Wallet, item_no: int, amount: int, account: int, game_no: int
     ) -> None:
         """Write the line of the other side, which no row on the hot path sums up."""
-        if amount:
-            self.entries.append(
-                (wallet.lane, item_no, account, game_no, wallet.currency_no, -amount,
-                 None, None)
-            )  # fmt: skip
+        self.entries.append(
+            (wallet.lane, item_no, account, game_no, wallet.currency_no, -amount,
+             None, None)
+        )  # fmt: skip
 
     def open_round(self, gate: Gate, key: RoundKey, currency_no: int) -> Round:
         """Open a round by its first transaction."""

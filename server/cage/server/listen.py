@@ -12,6 +12,9 @@ SERVER_OPTIONS: list[tuple[str, int]] = [
     # A second server on the port must fail, not share it silently.
     ("grpc.so_reuseport", 0),
     ("grpc.max_concurrent_streams", 1_000),
+    # A batch of 1,000 bets, each with 4,096 bytes of details, is more than the 4 MiB
+    # of the default.
+    ("grpc.max_receive_message_length", 16 << 20),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),

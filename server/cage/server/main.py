@@ -30,7 +30,14 @@ from cage.server.files import write_private
 from cage.server.listen import ListenError
 from cage.server.log import configure_log
 from cage.server.serve import Server
-from cage.storage import DatabaseLockedError, SchemaError, open_sqlite, verify
+from cage.storage import (
+    DatabaseLockedError,
+    DurabilityError,
+    SchemaError,
+    UnusableDatabaseError,
+    open_sqlite,
+    verify,
+)
 
 # The event loop and the writer's thread share one interpreter: at the default of
 # 5 ms the writer would wait long for its turn while calls come in.
@@ -260,7 +267,14 @@ def _friendly() -> Iterator[None]:
     """Tell what a person can mend in a line, and end with exit code 2."""
     try:
         yield
-    except (ConfigError, ListenError, DatabaseLockedError, SchemaError) as error:
+    except (
+        ConfigError,
+        ListenError,
+        DatabaseLockedError,
+        DurabilityError,
+        SchemaError,
+        UnusableDatabaseError,
+    ) as error:
         typer.echo(f"caged: {error}", err=True)
     except CageError as error:
         typer.echo(f"caged: {to_status(error).message}", err=True)

@@ -1,15 +1,22 @@
 """Keep the books on disk: one schema, one writer per lane, a read pool beside it."""
 
-from cage.storage.errors import DatabaseLockedError, SchemaError
+from cage.storage.errors import (
+    DatabaseLockedError,
+    DurabilityError,
+    SchemaError,
+    UnusableDatabaseError,
+)
 from cage.storage.finding import Finding
 from cage.storage.sqlite import SqliteStore, open_sqlite
 from cage.storage.verify import verify
 
 __all__ = [
     "DatabaseLockedError",
+    "DurabilityError",
     "Finding",
     "SchemaError",
     "SqliteStore",
+    "UnusableDatabaseError",
     "open_sqlite",
     "verify",
 ]

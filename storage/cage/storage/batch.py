@@ -23,11 +23,15 @@ from cage.core.wallet import Transaction, Wallet
 from cage.storage import schema
 from cage.storage.registry import write_registry
 from cage.storage.statements import (
+    KEYS_MAX,
     Insert,
+    Part,
     RowGetter,
     Select,
     compile_text,
     names,
+    read_all,
+    read_parts,
     row_getter,
 )
 
@@ -35,12 +39,14 @@ PASSES_MAX = 8
 
 _HEAD = compile_text(
     select(
-        schema.lanes.c.lane,
-        schema.lanes.c.sequence,
-        schema.lanes.c.item_no,
-        schema.lanes.c.hash,
-        schema.lanes.c.time_us,
-        select(schema.deployment.c.registry_version).scalar_subquery(),
+        func.json_array(
+            schema.lanes.c.lane,
+            schema.lanes.c.sequence,
+            schema.lanes.c.item_no,
+            schema.lanes.c.hash,
+            schema.lanes.c.time_us,
+            select(schema.deployment.c.registry_version).scalar_subquery(),
+        )
     ).where(schema.lanes.c.lane == bindparam("lane"))
 )
 _MOVE_HEAD = compile_text(
@@ -100,32 +106,38 @@ def _chain_text() -> str:
 _CHAIN = _chain_text()
 
 
-def read_head(cursor: sqlite3.Cursor, lane: int) -> tuple[Head, int]:
-    """Return the head of a lane and the version of the registry."""
-    row = cursor.execute(_HEAD, (lane,)).fetchone()
-    return Head(*row[:5]), row[5]
+def lock_lane(
+    cursor: sqlite3.Cursor, lane: int, commands: Sequence[object]
+) -> tuple[Head, int, list[Gate]]:
+    """Return the head of a lane, the version of the registry and the players' gates."""
+    player_ids = {
+        command.player_id for command in commands if hasattr(command, "player_id")
+    }
+    parts: list[Part] = [(_HEAD, [lane])]
+    fits = 0 < len(player_ids) <= KEYS_MAX
+    if fits:
+        parts.append(_GATES.part(lane, player_ids))
+    head, *gates = read_parts(cursor, parts)
+    rows = gates[0] if fits else _GATES.read(cursor, lane, player_ids)
+    return Head(*head[:-1]), head[-1], [Gate(*row) for row in rows]
 
 
 def open_book(
     cursor: sqlite3.Cursor,
     head: Head,
+    gates: Sequence[Gate],
     registry: Registry,
     now_us: int,
     commands: Sequence[object],
 ) -> Book:
-    """Build the book of a batch: gates first, then pass after pass what is needed."""
+    """Build the book of a locked batch: pass after pass what is needed."""
     book = Book(
         head=head,
         now_us=max(now_us, head.time_us),
         registry=registry,
         next_no=head.item_no + 1,
+        gates={gate.player_id: gate for gate in gates},
     )
-    player_ids = {
-        command.player_id for command in commands if hasattr(command, "player_id")
-    }
-    for row in _GATES.read(cursor, head.lane, player_ids):
-        gate = Gate(*row)
-        book.gates[gate.player_id] = gate
     needs: Needs | None = first_needs(book, commands)
     for _ in range(PASSES_MAX):
         if needs is None:
@@ -138,17 +150,31 @@ def open_book(
 def _load(cursor: sqlite3.Cursor, book: Book, needs: Needs) -> None:
     """Read what one pass needs into the book. Absent wallets become empty ones."""
     lane = book.head.lane
-    for row in _IDS.read(cursor, lane, needs.ids):
+    ids, wallets, rounds, tokens = read_all(
+        cursor,
+        lane,
+        (
+            (_IDS, needs.ids),
+            (_WALLETS, needs.wallets),
+            (_ROUNDS, needs.rounds | needs.chains),
+            (_TOKENS, needs.tokens),
+        ),
+    )
+    for row in ids:
         _keep(book, Transaction(*row))
-    for row in _WALLETS.read(cursor, lane, needs.wallets):
+    for row in wallets:
         _keep_wallet(book, row)
     for key in needs.wallets:
         if key not in book.wallets:
             book.wallets[key] = Wallet(lane, *key)
+    for row in tokens:
+        token = SessionToken(*row[:_TOKEN_WIDTH])
+        book.tokens.setdefault(token.digest, token)
+        book.sessions.setdefault(token.session_no, Session(*row[_TOKEN_WIDTH:]))
     if needs.all_wallets:
         for row in _ALL_WALLETS.read(cursor, lane, needs.all_wallets):
             _keep_wallet(book, row)
-    for row in _ROUNDS.read(cursor, lane, needs.rounds | needs.chains):
+    for row in rounds:
         round_ = Round(*row)
         book.rounds.setdefault(
             (round_.player_no, round_.game_no, round_.round_id), round_
@@ -158,8 +184,7 @@ def _load(cursor: sqlite3.Cursor, book: Book, needs: Needs) -> None:
     for row in _NUMBERS.read(cursor, lane, needs.numbers):
         _keep(book, Transaction(*row))
     if (
-        needs.tokens
-        or needs.launches
+        needs.launches
         or needs.sessions
         or needs.open_sessions
         or needs.payments
@@ -173,10 +198,6 @@ def _load_pam(cursor: sqlite3.Cursor, book: Book, needs: Needs) -> None:
     """Read what player, session, payment and administration commands need."""
     lane = book.head.lane
     sessions = set(needs.sessions)
-    for row in _TOKENS.read(cursor, lane, needs.tokens):
-        token = SessionToken(*row[:_TOKEN_WIDTH])
-        book.tokens.setdefault(token.digest, token)
-        book.sessions.setdefault(token.session_no, Session(*row[_TOKEN_WIDTH:]))
     for row in _LAUNCHES.read(cursor, lane, needs.launches):
         launch = LaunchToken(*row)
         book.launches.setdefault(launch.digest, launch)

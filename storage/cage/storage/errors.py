@@ -10,6 +10,14 @@ class DatabaseLockedError(Exception):
         self.holder = holder
 
 
+class UnusableDatabaseError(Exception):
+    """Refuse a file that cannot be opened or is no database."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(f"{path} cannot be used: {problem}")
+        self.path = path
+
+
 class SchemaError(Exception):
     """Refuse a database whose schema this version does not know."""
 

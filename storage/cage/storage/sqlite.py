@@ -28,8 +28,12 @@ from cage.core.journal import GENESIS_HASH
 from cage.core.needs import parts
 from cage.core.registry import Registry
 from cage.storage import schema
-from cage.storage.batch import has_effects, open_book, read_head, write_book
-from cage.storage.errors import DurabilityError, SchemaError
+from cage.storage.batch import has_effects, lock_lane, open_book, write_book
+from cage.storage.errors import (
+    DurabilityError,
+    SchemaError,
+    UnusableDatabaseError,
+)
 from cage.storage.lock import FileLock
 from cage.storage.reads import SqliteReads
 from cage.storage.registry import read_registry
@@ -154,7 +158,7 @@ class SqliteWriter:
             0,
             capacity=capacity,
             clock=time.monotonic,
-            wake=lambda: self._wakes.put(True),
+            wake=self._wake,
         )
         self._lane = lane
         self._lanes = [lane]
@@ -196,6 +200,15 @@ class SqliteWriter:
         if self._loop is None:
             raise CageError(Reason.SHUTTING_DOWN)
         self._lanes[lane].submit(command, future, is_bet=is_bet, timeout_s=timeout_s)
+
+    def _wake(self) -> None:
+        """Wake the thread once the loop has run what is ready now.
+
+        Whatever else is about to be submitted in this turn of the loop then shares
+        the batch, and its fsync, instead of waiting for the one after.
+        """
+        if self._loop is not None:
+            self._loop.call_soon(self._wakes.put, True)
 
     def queue_depth(self) -> int:
         """Return how many commands wait."""
@@ -291,10 +304,12 @@ class SqliteWriter:
         started = time.perf_counter()
         cursor.execute("BEGIN IMMEDIATE")
         try:
-            head, version = read_head(cursor, 0)
+            head, version, gates = lock_lane(cursor, 0, commands)
             if version != self.registry.version:
                 self.registry = read_registry(cursor, version)
-            book = open_book(cursor, head, self.registry, self._clock_us(), commands)
+            book = open_book(
+                cursor, head, gates, self.registry, self._clock_us(), commands
+            )
             outcomes = [_outcome(book, command) for command in commands]
             written = has_effects(book)
             if written:
@@ -386,16 +401,22 @@ def open_sqlite(
     """Open, and when new create, a database file for this process alone.
 
     ``capacity`` bounds what waits for the writer. Raises DatabaseLockedError,
-    SchemaError or DurabilityError.
+    UnusableDatabaseError, SchemaError or DurabilityError.
     """
     file = Path(path)
-    lock = FileLock(file)
+    try:
+        lock = FileLock(file)
+    except OSError as exc:
+        raise UnusableDatabaseError(str(file), str(exc)) from exc
     try:
         connection = connect_writer(file)
         create_schema(connection, file, clock_us())
         writer = SqliteWriter(
             connection, file, capacity=capacity, clock_us=clock_us, observe=observe
         )
+    except sqlite3.DatabaseError as exc:
+        lock.release()
+        raise UnusableDatabaseError(str(file), str(exc)) from exc
     except BaseException:
         lock.release()
         raise

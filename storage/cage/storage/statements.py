@@ -1,13 +1,14 @@
 """Compile the hot path's SQL once, from the one schema, to constant texts.
 
 A batch is written with one multi-row statement per table and read with one
-statement per kind of key. Each runs in a single step of SQLite, because every step
+statement per pass. Each runs in a single step of SQLite, because every step
 hands the interpreter lock over once: results come back as one JSON row, and rows go
 in as the VALUES of a few fixed sizes. (Measured for 64 rows of three tables, CPU:
 41 us a bet with VALUES, 88 us with ``json_each``; ``executemany`` takes 35 us alone
 but ten times longer beside a busy event loop.)
 """
 
+import functools
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields
@@ -22,18 +23,23 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.sql.elements import ClauseElement
 
 DIALECT = sqlite.dialect(paramstyle="qmark")
-# Rows of one INSERT: exact up to 16, then chunks. Keys of one SELECT: padded up.
-INSERT_SIZES = (128, 64, 32, *range(16, 0, -1))
+# Rows of one INSERT: exact up to 16, then in chunks. Keys of one SELECT: padded up.
+INSERT_SIZES = (128, 96, 64, 48, 32, 24, *range(16, 0, -1))
 SELECT_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+KEYS_MAX = SELECT_SIZES[-1]
 _SIZE_OF = [
     next(size for size in SELECT_SIZES if size >= count)
-    for count in range(SELECT_SIZES[-1] + 1)
+    for count in range(KEYS_MAX + 1)
 ]
 
 
 def compile_text(statement: ClauseElement) -> str:
     """Compile a statement to SQLite text with positional parameters."""
     return str(statement.compile(dialect=DIALECT))
+
+
+# A query of one JSON value, and its parameters.
+Part = tuple[str, list[object]]
 
 
 class Insert:
@@ -100,24 +106,62 @@ class Select:
             size: before + ", ".join([group] * size) + after for size in SELECT_SIZES
         }
 
-    def read(
-        self, cursor: sqlite3.Cursor, lane: int, keys: Collection[Any]
-    ) -> list[list[Any]]:
-        """Return the rows that have one of the keys, which are bare for one column.
+    def part(self, lane: int, keys: Collection[Any]) -> Part:
+        """Return the query of at most KEYS_MAX keys, bare ones for one column.
 
         Keys are padded to the next size with the last of them, which finds its row
         twice: harmless, because callers index rows by key.
         """
         wanted = [(key,) for key in keys] if self._is_bare else list(keys)
+        size = _SIZE_OF[len(wanted)]
+        wanted.extend(wanted[-1:] * (size - len(wanted)))
+        return self._texts[size], [*chain.from_iterable(wanted), lane]
+
+    def read(
+        self, cursor: sqlite3.Cursor, lane: int, keys: Collection[Any]
+    ) -> list[list[Any]]:
+        """Return the rows that have one of the keys."""
+        wanted = list(keys)
         found: list[list[Any]] = []
-        for start in range(0, len(wanted), SELECT_SIZES[-1]):
-            part = wanted[start : start + SELECT_SIZES[-1]]
-            size = _SIZE_OF[len(part)]
-            part.extend(part[-1:] * (size - len(part)))
-            flat = [*chain.from_iterable(part), lane]
-            text = cursor.execute(self._texts[size], flat).fetchone()[0]
-            found.extend(orjson.loads(text))
+        for start in range(0, len(wanted), KEYS_MAX):
+            part = self.part(lane, wanted[start : start + KEYS_MAX])
+            found.extend(read_parts(cursor, [part])[0])
         return found
+
+
+def read_parts(cursor: sqlite3.Cursor, parts: Sequence[Part]) -> list[Any]:
+    """Run several queries as one statement; return the JSON value of each.
+
+    One statement is two hand-overs of the interpreter lock, whatever it reads. A
+    writer beside a busy event loop waits for the lock at each of them.
+    """
+    text = _one_text(tuple(text for text, _ in parts))
+    flat = [*chain.from_iterable(parameters for _, parameters in parts)]
+    row = cursor.execute(text, flat).fetchone()
+    return [orjson.loads(value) for value in row]
+
+
+def read_all(
+    cursor: sqlite3.Cursor, lane: int, wanted: Sequence[tuple[Select, Collection[Any]]]
+) -> list[list[list[Any]]]:
+    """Return the rows of several kinds of keys, if they fit in one statement."""
+    fits = all(len(keys) <= KEYS_MAX for _, keys in wanted)
+    some = [(select, keys) for select, keys in wanted if keys]
+    if fits and some:
+        values = read_parts(cursor, [select.part(lane, keys) for select, keys in some])
+    else:
+        values = [select.read(cursor, lane, keys) for select, keys in some]
+    found = iter(values)
+    return [next(found) if keys else [] for _, keys in wanted]
+
+
+@functools.lru_cache(maxsize=1_024)
+def _one_text(texts: tuple[str, ...]) -> str:
+    """Return one statement whose columns are the values of several queries.
+
+    Kept, because the driver finds its compiled statement by this very text.
+    """
+    return "SELECT " + ", ".join(f"({text})" for text in texts)
 
 
 def _select_text(

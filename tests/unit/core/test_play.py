@@ -117,6 +117,28 @@ def test_refused_play_without_bet_stores_nothing(desk: Desk) -> None:
     assert isinstance(desk.send(play(win("w1"), win("w2"))), PlayReceipt)
 
 
+def test_refusal_leaves_nothing_to_write(desk: Desk) -> None:
+    """A refused play of wins leaves no row that would have to be written."""
+    desk.send(bet("b1", 5))
+    desk.book.dirty_wallets.clear()
+    desk.book.dirty_rounds.clear()
+    answer = desk.send(play(win("w1"), win("w2", bet_transaction_id="b9")))
+
+    assert answer.reason == Reason.BET_NOT_FOUND
+    assert not desk.book.dirty_wallets
+    assert not desk.book.dirty_rounds
+
+
+def test_refused_win_is_compared_by_the_bet_it_named(desk: Desk) -> None:
+    """A refused play remembers which bet each of its wins named."""
+    first = desk.send(play(bet("b1"), win("w1", bet_transaction_id="b9")))
+    again = desk.send(play(bet("b1"), win("w1", bet_transaction_id="b9")))
+    other = desk.send(play(bet("b1"), win("w1", bet_transaction_id="b8")))
+
+    assert (first.reason, again.reason) == (Reason.BET_NOT_FOUND,) * 2
+    assert other.metadata == {"transaction_id": "w1", "field": "bet_transaction_id"}
+
+
 def test_retry_is_answered_as_a_whole(desk: Desk) -> None:
     """A retry gets the first receipts and the balance of now."""
     sent = play(bet("b1", 60), win("w1", 5), round_closed=True)

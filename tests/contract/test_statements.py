@@ -1,0 +1,74 @@
+"""A batch takes a few statements, whatever is in it and before it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.simulation.calls import award, bet, get_balance, rollback
+
+from cage.core.errors import CageError
+from cage.storage.sqlite import SqliteWriter
+
+
+def count(writer: SqliteWriter, commands: list[Any]) -> int:
+    """Return how many statements a batch takes."""
+    seen: list[str] = []
+    writer._connection.set_trace_callback(seen.append)
+    outcomes = writer.apply(commands).outcomes
+    writer._connection.set_trace_callback(None)
+
+    assert not any(isinstance(outcome, CageError) for outcome in outcomes)
+
+    return len(seen)
+
+
+SIZES = [1, 2, 3, 7, 8, 16, 32, 64]
+
+
+@pytest.mark.parametrize("call", [bet, award, rollback, get_balance])
+def test_statements_of_a_batch(
+    writer: SqliteWriter, call: Callable[..., object]
+) -> None:
+    """A batch of the usual sizes takes the same number of statements."""
+    writer.apply([award("a0", 10_000)])
+    counts = set()
+    for size in SIZES:
+        calls = []
+        for number in range(size):
+            name = f"{size}-{number}"
+            if call is get_balance:
+                calls.append(call())
+            elif call is rollback:
+                calls.append(call(name, name))
+            else:
+                calls.append(call(name, 1, round_id=name))
+        counts.add(count(writer, calls))
+
+    assert len(counts) == 1, counts
+    assert counts.pop() <= 11
+
+
+def test_statements_of_any_batch(writer: SqliteWriter) -> None:
+    """A batch of any size takes a few statements more at most."""
+    writer.apply([award("a0", 10_000)])
+    one = count(writer, [bet("one", 1, round_id="one")])
+    for size in (5, 31, 33, 63, 100, 200, 255, 256):
+        calls: list[Any] = [
+            bet(f"{size}-{number}", 1, round_id=f"{size}-{number}")
+            for number in range(size)
+        ]
+
+        assert count(writer, calls) <= one + 14
+
+
+def test_reads_take_few_statements(writer: SqliteWriter) -> None:
+    """What has no input is not asked: a balance is BEGIN, two reads, ROLLBACK."""
+    assert count(writer, [get_balance()]) == 4
+
+
+def test_history_does_not_add_statements(writer: SqliteWriter) -> None:
+    """The hundredth bet of a round takes what the second took."""
+    writer.apply([award("a0", 10_000), bet("b0", 1)])
+    counts = [count(writer, [bet(f"b{n}", 1)]) for n in range(1, 100)]
+
+    assert len(set(counts)) == 1
