@@ -10,6 +10,10 @@ from hypothesis import HealthCheck, settings
 
 SEED_VARIABLE = "CAGE_TEST_SEED"
 
+# Hundreds of short-lived servers need no log made in advance; those that tests run
+# as processes have it.
+os.environ.setdefault("CAGE_WAL_BYTES", "0")
+
 settings.register_profile(
     "cage",
     # A busy machine makes a slow test, not a wrong one.

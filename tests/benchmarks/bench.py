@@ -29,14 +29,16 @@ SERVER_ROWS = (
 def main() -> None:
     """Measure the rows that were asked for."""
     options = _options()
+    shown = {name: value for name, value in vars(options).items() if name != "out"}
     started = time.monotonic()
-    rows = []
+    rows: list[Row] = []
+    seconds = 0
     for row in _rows(options):
         print(table([row]).splitlines()[-1], flush=True)
         rows.append(row)
-    seconds = round(time.monotonic() - started)
-    shown = {name: value for name, value in vars(options).items() if name != "out"}
-    write(options.out, rows, seconds=seconds, options=shown)
+        # Written each time: a later row that fails takes none with it.
+        seconds = round(time.monotonic() - started)
+        write(options.out, rows, seconds=seconds, options=shown)
     print(f"\n{table(rows)}\n\n{seconds} s; written to {options.out}")
 
 

@@ -40,15 +40,15 @@ from cage.core.registry import Role
 from cage.core.session import Authenticate, CreateLaunchToken
 from cage.core.wallet import Bet
 from cage.storage import SqliteStore, open_sqlite, schema
-from cage.storage.sqlite import WAL_BYTES_MAX, connect_writer
+from cage.storage.sqlite import WAL_PAGES_MAX, connect_writer, extend_wal
 from cage.storage.statements import compile_text, names
 
 IN_FLIGHT = 64
 BATCH = 64
 FUNDS = 10**12
 DAY_US = 86_400_000_000
+WAL_BYTES = 64 << 20
 SPIN_S = (20e-6, 200e-6)
-PAGE_BYTES = 4096
 LAST_NO = list(schema.rounds.columns.keys()).index("last_no")
 
 
@@ -245,7 +245,9 @@ class Plain:
         self._source = sqlite3.connect(source, isolation_level=None)
         self._source.execute("PRAGMA query_only=1")
         self._target = connect_writer(target)
-        pages = WAL_BYTES_MAX // PAGE_BYTES
+        self._target.execute("UPDATE lanes SET lane = lane")
+        extend_wal(target, WAL_BYTES)
+        pages = WAL_PAGES_MAX
         self._target.execute(f"PRAGMA wal_autocheckpoint={pages}").fetchall()
         self._sequence = self._target.execute(
             "SELECT sequence, item_no FROM lanes"
@@ -340,7 +342,7 @@ def _wallet(row: tuple[Any, ...]) -> tuple[Any, ...]:
 async def run(folder: Path, *, players: int, seconds: float, samples: int) -> None:
     """Print one JSON line for each pair of measurements."""
     path = folder / "engine.db"
-    store = open_sqlite(path)
+    store = open_sqlite(path, wal_bytes=WAL_BYTES)
     await store.start(asyncio.get_running_loop())
     engine = Engine(store)
     await engine.found()

@@ -68,7 +68,11 @@ class Closed:
             while (sent := time.perf_counter()) < end:
                 bets = [Operation(bet=self._bets.draw()) for _ in range(size)]
                 request = BatchExecuteRequest(operations=bets)
-                reply = await stub.BatchExecute(request, **self._how)
+                try:
+                    reply = await stub.BatchExecute(request, **self._how)
+                except grpc.aio.AioRpcError as error:
+                    self.outcomes[error.code().name] += size
+                    continue
                 self.latencies.append(time.perf_counter() - sent)
                 for result in reply.results:
                     self._count(result)

@@ -310,7 +310,7 @@ async def test_idle_writer_checkpoints(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A writer that waits for work moves the WAL over meanwhile."""
-    monkeypatch.setattr(module, "WAL_BYTES_IDLE", 1)
+    monkeypatch.setattr(module, "WAL_PAGES_IDLE", 1)
     monkeypatch.setattr(module, "IDLE_S", 0.01)
     store = open_sqlite(path, clock_us=Clock())
     before = await asyncio.to_thread(path.read_bytes)

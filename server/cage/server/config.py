@@ -51,6 +51,10 @@ class Config(BaseSettings):
     database: str = "var/cage.db"
     """Where the books are: a path, or "sqlite:///" before one."""
 
+    wal_bytes: Annotated[int, Field(ge=0, le=1 << 30)] = 64 << 20
+    """How much of the database's write-ahead log is made in advance, in bytes, so that
+    commits do not wait for a file to grow; 0 is none. It goes when the server stops."""
+
     queue_capacity: Annotated[int, Field(ge=1)] = 4_096
     """How many operations wait for the writer before the rest is shed. Bets are shed
     from four fifths on."""

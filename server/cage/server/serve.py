@@ -51,6 +51,7 @@ class Server:
         self.store = store = open_sqlite(
             config.database_path,
             capacity=config.queue_capacity,
+            wal_bytes=config.wal_bytes,
             observe=batches.observe,
         )
         writer, reads, draw = store.writer, store.reads, secrets.token_bytes

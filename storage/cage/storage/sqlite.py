@@ -7,6 +7,7 @@ connections checkpoint), when nothing waits or when the WAL has grown. Readers a
 """
 
 import asyncio
+import os
 import queue
 import sqlite3
 import threading
@@ -39,14 +40,24 @@ from cage.storage.reads import SqliteReads
 from cage.storage.registry import read_registry
 from cage.storage.statements import DIALECT, compile_text
 
-WAL_BYTES_MAX = 64 << 20
-# Below this a WAL is left alone until it grows: an idle server must not spin.
-WAL_BYTES_IDLE = 1 << 20
+# Pages after which the WAL is moved into the database: about 64 MiB, and less when
+# nothing waits. An idle server must not spin.
+WAL_PAGES_MAX = 16_384
+WAL_PAGES_IDLE = 256
+# A WAL that was moved is written over from its start, which costs a third less per
+# commit than growing a file; only what a long reader made it grow is given back.
+WAL_BYTES_KEPT = 256 << 20
+# What a batch writes, about: the ends of its tables, and of each item the pages of
+# its id, its wallet and its round.
+PAGES_PER_BATCH = 8
+PAGES_PER_ITEM = 3
 IDLE_S = 0.2
 # The contract keeps the answers of requests for 30 days.
 REQUEST_LIFE_US = 30 * 86_400 * 1_000_000
 PURGE_EVERY_S = 600.0
 STATEMENTS_CACHED = 512
+# From so many commands on a batch is decided on the loop's thread.
+FOLD_ON_LOOP_MIN = 8
 
 _log = structlog.get_logger("cage.storage")
 
@@ -68,7 +79,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
         ("journal_mode", "WAL", "wal"),
         ("synchronous", "FULL", 2),
         ("wal_autocheckpoint", "0", 0),
-        ("journal_size_limit", "0", 0),
+        ("journal_size_limit", str(WAL_BYTES_KEPT), WAL_BYTES_KEPT),
         ("cache_size", "-262144", -262144),
         ("temp_store", "MEMORY", 2),
         ("foreign_keys", "ON", 1),
@@ -142,7 +153,6 @@ class SqliteWriter:
     def __init__(
         self,
         connection: sqlite3.Connection,
-        path: Path,
         *,
         capacity: int,
         clock_us: Callable[[], int],
@@ -150,10 +160,10 @@ class SqliteWriter:
     ) -> None:
         self._connection = connection
         self._cursor = connection.cursor()
-        self._wal = path.with_name(path.name + "-wal")
         self._clock_us = clock_us
         self._observe = observe
         self._wakes: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._folds: queue.SimpleQueue[list[object] | Exception] = queue.SimpleQueue()
         lane = Lane(
             0,
             capacity=capacity,
@@ -162,7 +172,7 @@ class SqliteWriter:
         )
         self._lane = lane
         self._lanes = [lane]
-        self._wal_mark = 0
+        self._wal_pages = 0
         self._purge_time = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -229,7 +239,7 @@ class SqliteWriter:
             batch, late = self._lane.take()
             if batch or late:
                 self._serve(batch, late)
-                self._checkpoint(WAL_BYTES_MAX)
+                self._checkpoint(WAL_PAGES_MAX)
             elif not is_open:
                 return
             else:
@@ -310,10 +320,12 @@ class SqliteWriter:
             book = open_book(
                 cursor, head, gates, self.registry, self._clock_us(), commands
             )
-            outcomes = [_outcome(book, command) for command in commands]
+            outcomes = self._fold(book, commands)
             written = has_effects(book)
             if written:
                 write_book(cursor, book)
+                items = book.next_no - head.item_no
+                self._wal_pages += PAGES_PER_BATCH + PAGES_PER_ITEM * items
             ready = time.perf_counter()
             cursor.execute("COMMIT" if written else "ROLLBACK")
         except BaseException:
@@ -324,10 +336,36 @@ class SqliteWriter:
         self.registry = book.registry
         return Applied(outcomes, ready - started, time.perf_counter() - ready)
 
+    def _fold(self, book: Book, commands: Sequence[object]) -> list[object]:
+        """Decide the commands of a batch in order; a large one on the loop's thread.
+
+        Two threads of Python share one interpreter lock, and a busy loop gives it up
+        too briefly for this thread to catch it: a fold here takes many times its own
+        time, on the loop it takes just that.
+        """
+        loop = self._loop
+        is_small = len(commands) < FOLD_ON_LOOP_MIN
+        if is_small or loop is None or self._thread is not threading.current_thread():
+            return [_outcome(book, command) for command in commands]
+        loop.call_soon_threadsafe(self._fold_on_loop, book, commands)
+        folded = self._folds.get()
+        if isinstance(folded, Exception):
+            raise folded
+        return folded
+
+    def _fold_on_loop(self, book: Book, commands: Sequence[object]) -> None:
+        """Decide a batch for the thread that waits for it."""
+        try:
+            folded = [_outcome(book, command) for command in commands]
+        except Exception as error:  # noqa: BLE001 - raised again where it is handled
+            self._folds.put(error)
+        else:
+            self._folds.put(folded)
+
     def _rest(self) -> None:
         """Do what can wait until nothing else waits."""
         self._purge()
-        self._checkpoint(WAL_BYTES_IDLE)
+        self._checkpoint(WAL_PAGES_IDLE)
 
     def _purge(self) -> None:
         """Forget the answers of requests past their life, every now and then.
@@ -344,28 +382,39 @@ class SqliteWriter:
             _log.exception("purge of old requests failed")
 
     def _checkpoint(self, threshold: int) -> None:
-        """Move the WAL into the database once it is larger than a threshold.
+        """Move the WAL into the database once so many pages were written to it.
 
-        A reader may keep part of it; the next try waits until it has grown again.
+        A reader may keep part of it; the next try waits for as many pages again.
         """
-        try:
-            size = self._wal.stat().st_size
-        except FileNotFoundError:
-            return
-        if size < self._wal_mark:
-            self._wal_mark = 0
-        if size - self._wal_mark < threshold:
+        if self._wal_pages < threshold:
             return
         try:
             self._cursor.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         except sqlite3.Error:
-            _log.exception("checkpoint failed, the WAL grows", wal_bytes=size)
-        self._wal_mark = size
+            _log.exception("checkpoint failed, the WAL grows")
+        self._wal_pages = 0
 
     def close(self) -> None:
         """Move the whole WAL into the database and close the connection."""
         self._cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self._connection.close()
+
+
+def extend_wal(path: Path, size: int) -> None:
+    """Fill the WAL up with zeros to a size in bytes, before anybody writes to it.
+
+    Zeros are no frame, so SQLite takes them for its end and writes over them. A commit
+    that writes over a file needs no change of the file system's own books, whose
+    fsync waits for whatever else is being written there: 0.7 against 2.9 ms a commit
+    on a busy disk.
+    """
+    wal = path.with_name(path.name + "-wal")
+    zeros = bytes(1 << 20)
+    with wal.open("ab", buffering=0) as file:
+        end = file.seek(0, os.SEEK_END)
+        while end < size:
+            end += file.write(zeros[: size - end])
+        os.fdatasync(file.fileno())
 
 
 class SqliteStore:
@@ -395,12 +444,14 @@ def open_sqlite(
     path: str | Path,
     *,
     capacity: int = 4096,
+    wal_bytes: int = 0,
     clock_us: Callable[[], int] = now_us,
     observe: Callable[[BatchStats], None] | None = None,
 ) -> SqliteStore:
     """Open, and when new create, a database file for this process alone.
 
-    ``capacity`` bounds what waits for the writer. Raises DatabaseLockedError,
+    ``capacity`` bounds what waits for the writer. ``wal_bytes`` is how much of the
+    WAL is made in advance (see ``extend_wal``). Raises DatabaseLockedError,
     UnusableDatabaseError, SchemaError or DurabilityError.
     """
     file = Path(path)
@@ -411,8 +462,10 @@ def open_sqlite(
     try:
         connection = connect_writer(file)
         create_schema(connection, file, clock_us())
+        if wal_bytes:
+            extend_wal(file, wal_bytes)
         writer = SqliteWriter(
-            connection, file, capacity=capacity, clock_us=clock_us, observe=observe
+            connection, capacity=capacity, clock_us=clock_us, observe=observe
         )
     except sqlite3.DatabaseError as exc:
         lock.release()
