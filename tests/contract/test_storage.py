@@ -185,12 +185,14 @@ def test_time_never_goes_back(path: Path) -> None:
 # The file
 
 
-def test_durability_is_read_back(writer: SqliteWriter) -> None:
+def test_durability_is_read_back(path: Path) -> None:
     """The writing connection syncs every commit and checkpoints by itself alone."""
+    connection = connect_writer(path)
     found = {
-        name: writer._connection.execute(f"PRAGMA {name}").fetchone()[0]
+        name: connection.execute(f"PRAGMA {name}").fetchone()[0]
         for name in ("journal_mode", "synchronous", "wal_autocheckpoint")
     }
+    connection.close()
 
     assert found == {
         "journal_mode": "wal",
