@@ -52,7 +52,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--pairs", type=int, help="pairs of windows in a row (5)")
     parser.add_argument("--players", type=int, help="number of players (2,000)")
     parser.add_argument(
-        "--rss-bets", type=int, help="bets of rss_growth (1,000,000, in 4 minutes)"
+        "--rss-bets", type=int, help="bets of rss_growth (1,000,000, in 3 minutes)"
     )
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench.json")
     options = parser.parse_args()
@@ -129,7 +129,7 @@ def _server_rows(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
                 if row_id in options.only:
                     yield measure(bench)
             if "rss_growth" in options.only:
-                yield bench.rss(options.rss_bets, limit_s=240.0)
+                yield bench.rss(options.rss_bets, warm_up_s=180.0, limit_s=180.0)
 
 
 if __name__ == "__main__":

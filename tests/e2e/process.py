@@ -32,7 +32,7 @@ def environment(**extra: str) -> dict[str, str]:
 def run(
     *command: str | Path,
     cwd: Path,
-    timeout_s: float = 60.0,
+    timeout_s: float = 120.0,
     stdin: str | None = None,
     **extra: str,
 ) -> "subprocess.CompletedProcess[str]":
