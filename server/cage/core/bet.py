@@ -82,12 +82,7 @@ def judge_entry(
             now_us=book.now_us,
         )
         if session.currency_no != wallet.currency_no:
-            names = book.registry.currencies_by_no
-            raise CageError(
-                Reason.CURRENCY_MISMATCH,
-                expected=names[session.currency_no].currency_code,
-                sent=names[wallet.currency_no].currency_code,
-            )
+            raise book.currency_mismatch(session.currency_no, wallet)
     elif book.registry.integrations_by_no[key.integration_no].bet_needs_session:
         raise CageError(Reason.SESSION_REQUIRED)
     book.judge_currency(gate, wallet)
@@ -116,12 +111,7 @@ def judge_bet(
 def judge_round_currency(book: Book, round_: Round, wallet: Wallet) -> None:
     """Keep a round in the currency of its first transaction."""
     if round_.currency_no != wallet.currency_no:
-        names = book.registry.currencies_by_no
-        raise CageError(
-            Reason.CURRENCY_MISMATCH,
-            expected=names[round_.currency_no].currency_code,
-            sent=names[wallet.currency_no].currency_code,
-        )
+        raise book.currency_mismatch(round_.currency_no, wallet)
 
 
 def post_bet(

@@ -184,12 +184,16 @@ class Book:
         Raises CURRENCY_MISMATCH.
         """
         if wallet.currency_no != gate.currency_no and not wallet.version:
-            names = self.registry.currencies_by_no
-            raise CageError(
-                Reason.CURRENCY_MISMATCH,
-                expected=names[gate.currency_no].currency_code,
-                sent=names[wallet.currency_no].currency_code,
-            )
+            raise self.currency_mismatch(gate.currency_no, wallet)
+
+    def currency_mismatch(self, expected_no: int, wallet: Wallet) -> CageError:
+        """Refuse the currency of a wallet where another one is expected."""
+        names = self.registry.currencies_by_no
+        return CageError(
+            Reason.CURRENCY_MISMATCH,
+            expected=names[expected_no].currency_code,
+            sent=names[wallet.currency_no].currency_code,
+        )
 
     def judge_switches(self, key: ApiKey, gate: Gate, game: Game) -> None:
         """Let a bet or a launch pass every kill switch, or raise GAME_UNAVAILABLE."""

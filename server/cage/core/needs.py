@@ -53,7 +53,6 @@ class Needs:
     numbers: set[int] = field(default_factory=set)
     tokens: set[str] = field(default_factory=set)
     launches: set[str] = field(default_factory=set)
-    sessions: set[int] = field(default_factory=set)
     open_sessions: set[int] = field(default_factory=set)
     payments: set[int] = field(default_factory=set)
     profiles: set[int] = field(default_factory=set)

@@ -185,7 +185,6 @@ def _load(cursor: sqlite3.Cursor, book: Book, needs: Needs) -> None:
         _keep(book, Transaction(*row))
     if (
         needs.launches
-        or needs.sessions
         or needs.open_sessions
         or needs.payments
         or needs.profiles
@@ -197,7 +196,7 @@ def _load(cursor: sqlite3.Cursor, book: Book, needs: Needs) -> None:
 def _load_pam(cursor: sqlite3.Cursor, book: Book, needs: Needs) -> None:
     """Read what player, session, payment and administration commands need."""
     lane = book.head.lane
-    sessions = set(needs.sessions)
+    sessions: set[int] = set()
     for row in _LAUNCHES.read(cursor, lane, needs.launches):
         launch = LaunchToken(*row)
         book.launches.setdefault(launch.digest, launch)

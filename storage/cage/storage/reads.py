@@ -24,7 +24,7 @@ from cage.storage import schema
 
 READ_TIMEOUT_S = 2.0
 POOL_SIZE = 4
-# Anchors are exact places in the chain, so this many hops hold a page and more.
+# Where the columns of the gate end and those of the profile begin.
 _GATE_WIDTH = len(schema.gates.columns)
 
 
@@ -61,7 +61,8 @@ class SqliteReads:
     async def wallets(self, gate: Gate) -> Sequence[Wallet]:
         """Find the wallets of a player that ever moved, by currency number."""
         rows = await self._rows(_wallets(gate))
-        return [Wallet(*row) for row in rows if Wallet(*row).version]
+        wallets = [Wallet(*row) for row in rows]
+        return [wallet for wallet in wallets if wallet.version]
 
     async def players(
         self, brand_nos: Sequence[int], *, after_no: int, limit: int

@@ -194,7 +194,7 @@ class SqliteWriter:
         if self._loop is None:
             raise CageError(Reason.SHUTTING_DOWN)
         future: asyncio.Future[object] = self._loop.create_future()
-        self._lanes[lane].submit(command, future, is_bet=is_bet, timeout_s=timeout_s)
+        self.submit_into(lane, command, future, is_bet=is_bet, timeout_s=timeout_s)
         return future
 
     def submit_into(
