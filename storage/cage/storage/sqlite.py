@@ -13,7 +13,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
@@ -23,18 +22,19 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from cage.app.lane import Lane, Pending, Settable, resolve
 from cage.app.ports import BatchStats
 from cage.core.book import Book
-from cage.core.decide import decide
 from cage.core.errors import CageError, Reason
 from cage.core.journal import GENESIS_HASH
 from cage.core.needs import parts
 from cage.core.registry import Registry
 from cage.storage import schema
-from cage.storage.batch import has_effects, lock_lane, open_book, write_book
+from cage.storage.batch import lock_lane, open_book, write_book
+from cage.storage.effects import has_effects
 from cage.storage.errors import (
     DurabilityError,
     SchemaError,
     UnusableDatabaseError,
 )
+from cage.storage.fold import Applied, fold
 from cage.storage.lock import FileLock
 from cage.storage.reads import SqliteReads
 from cage.storage.registry import read_registry
@@ -119,30 +119,6 @@ _PURGE = compile_text(
         schema.requests.c.commit_time_us < bindparam("time_us"),
     )
 )
-
-
-@dataclass(slots=True)
-class Applied:
-    """Hold what a batch came to: an answer or a CageError for each command."""
-
-    outcomes: list[object] = field(default_factory=list)
-    run_s: float = 0.0
-    commit_s: float = 0.0
-    is_rerun: bool = False
-
-    def add(self, later: "Applied") -> None:
-        """Add what the commands after these came to."""
-        self.outcomes.extend(later.outcomes)
-        self.run_s += later.run_s
-        self.commit_s += later.commit_s
-        self.is_rerun = self.is_rerun or later.is_rerun
-
-
-def _outcome(book: Book, command: object) -> object:
-    try:
-        return decide(book, command)
-    except CageError as refusal:
-        return refusal
 
 
 class SqliteWriter:
@@ -279,7 +255,7 @@ class SqliteWriter:
         if stats is not None and self._observe is not None:
             self._observe(stats)
 
-    def apply(self, commands: Sequence[object]) -> "Applied":
+    def apply(self, commands: Sequence[object]) -> Applied:
         """Commit a batch, in parts where it changes the registry.
 
         Runs on the writer's thread, or on the caller's while that is not started.
@@ -290,7 +266,7 @@ class SqliteWriter:
             total.add(self._apply(part))
         return total
 
-    def _apply(self, commands: Sequence[object]) -> "Applied":
+    def _apply(self, commands: Sequence[object]) -> Applied:
         """Commit commands at once; when that fails, one at a time, in order.
 
         The one that fails alone answers INTERNAL, and nothing of it stays.
@@ -308,7 +284,7 @@ class SqliteWriter:
                 total.outcomes.append(CageError(Reason.INTERNAL))
         return total
 
-    def _commit(self, commands: Sequence[object]) -> "Applied":
+    def _commit(self, commands: Sequence[object]) -> Applied:
         """Run one transaction: read, decide in order, write, COMMIT."""
         cursor = self._cursor
         started = time.perf_counter()
@@ -346,7 +322,7 @@ class SqliteWriter:
         loop = self._loop
         is_small = len(commands) < FOLD_ON_LOOP_MIN
         if is_small or loop is None or self._thread is not threading.current_thread():
-            return [_outcome(book, command) for command in commands]
+            return fold(book, commands)
         loop.call_soon_threadsafe(self._fold_on_loop, book, commands)
         folded = self._folds.get()
         if isinstance(folded, Exception):
@@ -356,7 +332,7 @@ class SqliteWriter:
     def _fold_on_loop(self, book: Book, commands: Sequence[object]) -> None:
         """Decide a batch for the thread that waits for it."""
         try:
-            folded = [_outcome(book, command) for command in commands]
+            folded = fold(book, commands)
         except Exception as error:  # noqa: BLE001 - raised again where it is handled
             self._folds.put(error)
         else:
