@@ -157,7 +157,9 @@ class Casino:
         """Call as the operator."""
         return self.deployment.client(self.operator_key)
 
-    async def switch(self, noun: str, *, enabled: bool) -> None:
+    async def switch(
+        self, noun: str, *, enabled: bool = True, in_maintenance: bool = False
+    ) -> None:
         """Switch the operator, brand, integration, studio or game on or off."""
         update = getattr(self.deployment.admin.admin, f"update_{noun}")
         id_name = f"{noun}_id"
@@ -166,6 +168,7 @@ class Casino:
             **{id_name: getattr(self, id_name)},
             display_name="",
             enabled=enabled,
+            in_maintenance=in_maintenance,
             **more,
         )
 
@@ -332,6 +335,15 @@ class Player:
         """Change what the player may do."""
         await self.casino.operator.players.set_player_status(
             player_id=self.player_id, status=status, reason="test"
+        )
+
+    async def block(self, *verticals: int, all_games: bool = False) -> None:
+        """Replace what the player may not bet on."""
+        await self.casino.operator.players.set_player_blocks(
+            player_id=self.player_id,
+            all_games=all_games,
+            verticals=verticals,  # type: ignore[arg-type]
+            reason="test",
         )
 
     async def launch(self, game_id: str = "") -> str:

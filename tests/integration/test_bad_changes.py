@@ -38,6 +38,7 @@ RIGHT: dict[type[Message], dict[str, Any]] = {
         "currency_code": "EUR",
     },
     players.SetPlayerStatusRequest: {"player_id": "P", "status": 2, "reason": "r"},
+    players.SetPlayerBlocksRequest: {"player_id": "P", "reason": "r"},
     players.GetPlayerRequest: {"player_id": "P"},
     kyc.RecordVerificationRequest: {
         "player_id": "P",
@@ -94,6 +95,17 @@ FIELDS: list[Case] = [
     (players.SetPlayerStatusRequest, {"status": 99}, "status"),
     (players.SetPlayerStatusRequest, {"status": -1}, "status"),
     (players.SetPlayerStatusRequest, {"reason": ""}, "reason"),
+    (players.SetPlayerBlocksRequest, {"reason": ""}, "reason"),
+    *(
+        (players.SetPlayerBlocksRequest, {"blocks": {"verticals": bad}}, field)
+        for bad, field in (
+            ([1] * 17, "blocks.verticals"),
+            ([1, 0], "blocks.verticals[1]"),
+            ([99], "blocks.verticals[0]"),
+            ([-1], "blocks.verticals[0]"),
+        )
+    ),
+    (admin.CreateGameRequest, {"vertical": 99}, "vertical"),
     (players.SetPlayerStatusRequest, {"reason": "x" * 1_025}, "reason"),
     (players.GetPlayerRequest, {"player_id": ""}, "player_id"),
     (players.GetPlayerRequest, {"player_id": LONG}, "player_id"),

@@ -10,6 +10,7 @@ from tests.integration.deployment import Casino, Deployment, Player
 
 from cage.client import CageError
 from cage.player.v1.player_pb2 import PlayerStatus
+from cage.type.v1.vertical_pb2 import Vertical
 from cage.wallet.v1.wallet_pb2 import (
     RoundState,
     TransactionKind,
@@ -44,11 +45,21 @@ def status(value: PlayerStatus.ValueType) -> Step:
     return step
 
 
-def switch(noun: str, *, enabled: bool) -> Step:
-    """Set a kill switch."""
+def switch(noun: str, **switches: bool) -> Step:
+    """Set the switches of a noun."""
 
     async def step(player: Player, token: str) -> str:
-        await player.casino.switch(noun, enabled=enabled)
+        await player.casino.switch(noun, **switches)
+        return token
+
+    return step
+
+
+def block(*verticals: int, all_games: bool = False) -> Step:
+    """Replace the blocks of the player."""
+
+    async def step(player: Player, token: str) -> str:
+        await player.block(*verticals, all_games=all_games)
         return token
 
     return step
@@ -87,6 +98,16 @@ STORED: dict[str, tuple[str, Step, Step]] = {
         "GAME_UNAVAILABLE",
         switch("studio", enabled=False),
         switch("studio", enabled=True),
+    ),
+    "in maintenance": (
+        "MAINTENANCE",
+        switch("operator", in_maintenance=True),
+        switch("operator"),
+    ),
+    "blocked by vertical": (
+        "GAME_UNAVAILABLE",
+        block(Vertical.VERTICAL_CASINO),
+        block(),
     ),
     "ended": ("SESSION_ENDED", end, open_again),
     "unknown session": ("SESSION_NOT_FOUND", forget, open_again),
@@ -206,6 +227,9 @@ NOUNS = ("operator", "brand", "integration", "studio", "game")
 HINDRANCES: dict[str, Step] = {
     **{PlayerStatus.Name(value): status(value) for value in BLOCKING},
     **{noun: switch(noun, enabled=False) for noun in NOUNS},
+    **{f"maintenance of {noun}": switch(noun, in_maintenance=True) for noun in NOUNS},
+    "blocked vertical": block(Vertical.VERTICAL_CASINO),
+    "blocked": block(all_games=True),
     "ended session": end,
 }
 
@@ -227,10 +251,10 @@ def bringing_money(player: Player, token: str) -> list[Message]:
 
 
 @pytest.mark.parametrize("name", HINDRANCES)
-async def test_money_comes_back_whatever_stops_bets(
+async def test_e24_e26_money_comes_back_whatever_stops_bets(
     deployment: Deployment, send: Send, name: str
 ) -> None:
-    """Wins, rollbacks, awards and closes pass where the next bet is refused."""
+    """Wins, rollbacks, awards and closes pass where the next bet is refused (C5)."""
     player = await (await deployment.casino()).player()
     token = await player.session()
     for id_ in ("a", "b"):

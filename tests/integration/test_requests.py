@@ -127,6 +127,9 @@ CASES: dict[type[Message], Case] = {
     players.SetPlayerStatusRequest: of_player(
         players.SetPlayerStatusRequest, {"reason": "b"}, status=SUSPENDED, reason="a"
     ),
+    players.SetPlayerBlocksRequest: of_player(
+        players.SetPlayerBlocksRequest, {"reason": "b"}, reason="a"
+    ),
     sessions.CreateLaunchTokenRequest: launch,
     # Its content is the player alone, so another player is another content.
     sessions.EndSessionRequest: of_player(

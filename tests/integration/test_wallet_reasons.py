@@ -146,6 +146,16 @@ async def _(casino: Casino) -> Scene:
     return player, player.bet("1.00"), {"game_id": game_id, "by": "game"}
 
 
+@case("MAINTENANCE")
+async def _(casino: Casino) -> Scene:
+    player = await own(casino)
+    game_id = player.casino.game_id
+    await casino.deployment.admin.admin.update_game(
+        game_id=game_id, display_name="", enabled=True, in_maintenance=True
+    )
+    return player, player.bet("1.00"), {"game_id": game_id, "by": "game"}
+
+
 @case("ROUND_CLOSED")
 async def _(casino: Casino) -> Scene:
     player = await casino.player()

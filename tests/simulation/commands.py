@@ -18,9 +18,11 @@ from tests.simulation.deployment import (
     NOW_US,
     OFFICE_KEY,
     SESSIONS,
+    VERTICALS,
     authenticate,
     create_key,
     register_player,
+    set_blocks,
     set_status,
 )
 from tests.simulation.rules import switch_rules
@@ -227,9 +229,7 @@ def change(rng: Random) -> object:
         [
             set_status(name, player_id, rng.choice(STATUSES)),
             set_status(name, player_id, PlayerStatus.ACTIVE),
-            switch_game(
-                name, rng.choice(["slots", "dice"]), enabled=rng.random() < 0.6
-            ),
+            draw_switch(rng, name, player_id),
             require_session(name, "hub", bet_needs_session=rng.random() < 0.3),
             *[switch_rules(rng, name) for _ in range(3)],
             EndSession(key_id=OFFICE_KEY, request_id=name, player_id=player_id),
@@ -323,8 +323,10 @@ def transfer(payment_no: int, player_id: str, amount: int) -> TransferDeposit:
     )
 
 
-def switch_game(request_id: str, game_id: str, *, enabled: bool) -> UpdateGame:
-    """Turn the kill switch of a game."""
+def switch_game(
+    request_id: str, game_id: str, *, enabled: bool, in_maintenance: bool = False
+) -> UpdateGame:
+    """Turn the kill switch of a game, or its maintenance."""
     return UpdateGame(
         key_id=LOCAL_ACTOR,
         request_id=request_id,
@@ -332,6 +334,24 @@ def switch_game(request_id: str, game_id: str, *, enabled: bool) -> UpdateGame:
         studio_id=GAMES[game_id],
         display_name="",
         enabled=enabled,
+        in_maintenance=in_maintenance,
+        vertical=int(VERTICALS[game_id]),
+    )
+
+
+# Nothing, everything, the vertical of slots, that of dice.
+BLOCKS = [0, 0, 1, 1 << VERTICALS["slots"], 1 << VERTICALS["dice"]]
+
+
+def draw_switch(rng: Random, name: str, player_id: str) -> object:
+    """Draw a switch of a game, or blocks of a player."""
+    if rng.random() < 0.3:
+        return set_blocks(name, player_id, rng.choice(BLOCKS))
+    return switch_game(
+        name,
+        rng.choice(["slots", "dice"]),
+        enabled=rng.random() < 0.7,
+        in_maintenance=rng.random() < 0.2,
     )
 
 

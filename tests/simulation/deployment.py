@@ -26,8 +26,13 @@ from cage.core.errors import CageError
 from cage.core.journal import GENESIS_HASH
 from cage.core.key import CreateApiKey
 from cage.core.needs import FIRST
-from cage.core.player import PlayerStatus, RegisterPlayer, SetPlayerStatus
-from cage.core.registry import Integration, Role, index_registry
+from cage.core.player import (
+    PlayerStatus,
+    RegisterPlayer,
+    SetPlayerBlocks,
+    SetPlayerStatus,
+)
+from cage.core.registry import Integration, Role, Vertical, index_registry
 from cage.core.round import Round
 from cage.core.rules import Rules
 from cage.core.session import Authenticate, CreateLaunchToken, EndSession
@@ -46,6 +51,7 @@ BONUS = 50
 
 SCALES = {"EUR": 2, "USD": 2}
 GAMES = {"slots": "north", "dice": "south"}
+VERTICALS = {"slots": Vertical.CASINO, "dice": Vertical.SPORTS_BETTING}
 BRANDS = {"acme-one": "acme", "rival-one": "rival"}
 # Player to (brand, currency of the account).
 PLAYERS = {
@@ -153,7 +159,8 @@ def founding() -> list[object]:
     for studio in sorted(set(GAMES.values())):
         add(CreateStudio, studio_id=studio, **named)
     for game, studio in GAMES.items():
-        add(CreateGame, game_id=game, studio_id=studio, **named)
+        vertical = int(VERTICALS[game])
+        add(CreateGame, game_id=game, studio_id=studio, vertical=vertical, **named)
     keys = [create_key(key, *grant) for key, grant in GAME_KEYS.items()]
     office = create_key(OFFICE_KEY, "", ("acme", "rival"))
     return [*commands, *keys, office, *registrations()]
@@ -212,6 +219,17 @@ def set_status(
         request_id=request_id,
         player_id=player_id,
         status=status,
+        reason="test",
+    )
+
+
+def set_blocks(request_id: str, player_id: str, blocks: int) -> SetPlayerBlocks:
+    """Replace what a player may not bet on."""
+    return SetPlayerBlocks(
+        key_id=OFFICE_KEY,
+        request_id=request_id,
+        player_id=player_id,
+        blocks=blocks,
         reason="test",
     )
 

@@ -140,6 +140,8 @@ class Ledger:
         self.units = 0
         self.status = dict.fromkeys(PLAYERS, "ACTIVE")
         self.enabled = dict.fromkeys(GAMES, True)
+        self.in_maintenance = dict.fromkeys(GAMES, False)
+        self.blocks = dict.fromkeys(PLAYERS, 0)
         self.needs_session = dict(INTEGRATIONS)
         self.rules = {name: dict(DEFAULTS) for name in INTEGRATIONS}
         self.versions = dict.fromkeys(INTEGRATIONS, 0)

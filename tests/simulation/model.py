@@ -7,14 +7,14 @@ import copy
 from collections import Counter
 from typing import Any
 
-from tests.simulation.deployment import GAME_KEYS, SCALES, SESSIONS
+from tests.simulation.deployment import GAME_KEYS, SCALES, SESSIONS, VERTICALS
 from tests.simulation.ledger import MAX, MOVE, RefusedError, RoundRows, Row
 from tests.simulation.model_rollbacks import Rollbacks
 from tests.simulation.model_wins import Wins
 from tests.simulation.rules import named
 
 from cage.core.admin import UpdateGame, UpdateIntegration
-from cage.core.player import SetPlayerStatus
+from cage.core.player import SetPlayerBlocks, SetPlayerStatus
 from cage.core.session import EndSession
 from cage.core.wallet import Bet, CloseRound, GetBalance, Play, Win
 
@@ -72,6 +72,15 @@ class Model(Wins, Rollbacks):
         if not self.enabled[command.game_id]:
             raise RefusedError(
                 "GAME_UNAVAILABLE", is_state=True, game_id=command.game_id, by="game"
+            )
+        if self.in_maintenance[command.game_id]:
+            raise RefusedError(
+                "MAINTENANCE", is_state=True, game_id=command.game_id, by="game"
+            )
+        blocks = self.blocks[player_id]
+        if blocks == 1 or blocks >> VERTICALS[command.game_id] & 1:
+            raise RefusedError(
+                "GAME_UNAVAILABLE", is_state=True, game_id=command.game_id, by="player"
             )
         status = self.status[player_id]
         if status == "PENDING_VERIFICATION":
@@ -253,6 +262,10 @@ class Model(Wins, Rollbacks):
 
     def _UpdateGame(self, command: UpdateGame) -> None:  # noqa: N802
         self.enabled[command.game_id] = command.enabled
+        self.in_maintenance[command.game_id] = command.in_maintenance
+
+    def _SetPlayerBlocks(self, command: SetPlayerBlocks) -> None:  # noqa: N802
+        self.blocks[command.player_id] = command.blocks
 
     def _UpdateIntegration(self, command: UpdateIntegration) -> Any:  # noqa: N802
         name, rules = command.integration_id, named(command.rules)

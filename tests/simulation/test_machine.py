@@ -19,9 +19,9 @@ from structlog.testing import capture_logs
 from tests.simulation.commands import (
     NUMBERS,
     again,
+    draw_switch,
     expand,
     require_session,
-    switch_game,
     wallet_command,
 )
 from tests.simulation.deployment import (
@@ -284,9 +284,7 @@ def draw_change(rng: Random, name: str) -> Any:
     return rng.choice(
         [
             set_status(name, player_id, status),
-            switch_game(
-                name, rng.choice(["slots", "dice"]), enabled=rng.random() < 0.8
-            ),
+            draw_switch(rng, name, player_id),
             require_session(name, "hub", bet_needs_session=rng.random() < 0.2),
             *[switch_rules(rng, name) for _ in range(3)],
             EndSession(key_id=OFFICE_KEY, request_id=name, player_id="ann"),

@@ -11,7 +11,7 @@ REASONS = set(
     """ALREADY_ROLLED_BACK ALREADY_SETTLED AMOUNT_OUT_OF_RANGE BALANCE_OUT_OF_RANGE
     BET_NOT_FOUND CURRENCY_MISMATCH CURRENCY_NOT_FOUND FREE_ROUNDS_UNAVAILABLE
     GAME_NOT_FOUND GAME_UNAVAILABLE INSUFFICIENT_FUNDS INVALID_FIELD KEY_INVALID
-    KYC_REQUIRED PLAYER_BLOCKED PLAYER_NOT_FOUND REFERENCE_MISMATCH
+    KYC_REQUIRED MAINTENANCE PLAYER_BLOCKED PLAYER_NOT_FOUND REFERENCE_MISMATCH
     ROLLBACK_NOT_ALLOWED ROUND_CLOSED ROUND_NOT_FOUND SCALE_MISMATCH SESSION_ENDED
     SESSION_EXPIRED SESSION_NOT_FOUND SESSION_REQUIRED TRANSACTION_MISMATCH
     TRANSACTION_NOT_FOUND""".split()
@@ -31,7 +31,7 @@ def test_histories_reach_every_answer() -> None:
     """Drawn calls meet every reason, rule, and field in which a retry may differ."""
     reasons, fields, tombstones, reached = set(), set(), 0, set()
     rng = Random(1)
-    for _ in range(400):
+    for _ in range(800):
         model = Model()
         for switch in first_rules(rng.randrange(2**24)):
             model.apply(switch)

@@ -39,6 +39,7 @@ this client may send a reason without a class: that is a plain CageError, and it
     |   +-- PlayerBlockedError
     |   +-- KycRequiredError
     |   +-- GameUnavailableError
+    |   +-- MaintenanceError
     |   +-- RoundClosedError
     |   +-- AlreadyRolledBackError
     |   +-- FreeRoundsUnavailableError
@@ -336,6 +337,12 @@ class GameUnavailableError(RefusedError):
     """Say that a kill switch is off, and ``by`` whom."""
 
     reason = "GAME_UNAVAILABLE"
+
+
+class MaintenanceError(RefusedError):
+    """Say that something is in maintenance for now, and ``by`` whom."""
+
+    reason = "MAINTENANCE"
 
 
 class RoundClosedError(RefusedError):

@@ -1,11 +1,13 @@
-"""Call PlayerService: registration and status."""
+"""Call PlayerService: registration, status and blocks."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from cage.client._channel import Caller
 from cage.client._ids import new_id
 from cage.client._pages import Pager
-from cage.player.v1.player_pb2 import Player, PlayerStatus
+from cage.player.v1.player_pb2 import Player, PlayerBlocks, PlayerStatus
 from cage.player.v1.player_service_pb2 import (
     GetPlayerRequest,
     GetPlayerResponse,
@@ -13,9 +15,12 @@ from cage.player.v1.player_service_pb2 import (
     ListPlayersResponse,
     RegisterPlayerRequest,
     RegisterPlayerResponse,
+    SetPlayerBlocksRequest,
+    SetPlayerBlocksResponse,
     SetPlayerStatusRequest,
     SetPlayerStatusResponse,
 )
+from cage.type.v1.vertical_pb2 import Vertical
 
 
 class Players:
@@ -99,3 +104,26 @@ class Players:
             reason=reason,
         )
         return await self._caller.call(request, SetPlayerStatusResponse)
+
+    async def set_player_blocks(
+        self,
+        *,
+        player_id: str,
+        reason: str,
+        all_games: bool = False,
+        verticals: Iterable[Vertical.ValueType] = (),
+        request_id: str | None = None,
+    ) -> SetPlayerBlocksResponse:
+        """Replace what a player may not bet on; what is left out is free again.
+
+        ``reason`` is for the audit, 1 to 1,024 characters.
+
+        Raises PlayerNotFoundError, RequestMismatchError.
+        """
+        request = SetPlayerBlocksRequest(
+            request_id=request_id or new_id(),
+            player_id=player_id,
+            blocks=PlayerBlocks(all_games=all_games, verticals=verticals),
+            reason=reason,
+        )
+        return await self._caller.call(request, SetPlayerBlocksResponse)

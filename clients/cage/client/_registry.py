@@ -39,6 +39,7 @@ from cage.admin.v1.admin_service_pb2 import (
 from cage.client._channel import Caller
 from cage.client._ids import new_id
 from cage.client._pages import Pager
+from cage.type.v1.vertical_pb2 import Vertical
 from cage.wallet.v1.wallet_pb2 import WalletRules
 
 
@@ -74,6 +75,7 @@ class Registry:
         operator_id: str,
         display_name: str,
         enabled: bool,
+        in_maintenance: bool = False,
         request_id: str | None = None,
     ) -> UpdateOperatorResponse:
         """Replace everything that can change of an operator.
@@ -84,6 +86,7 @@ class Registry:
             operator_id=operator_id,
             display_name=display_name,
             enabled=enabled,
+            in_maintenance=in_maintenance,
         )
         request = UpdateOperatorRequest(
             request_id=request_id or new_id(), operator=operator
@@ -132,6 +135,7 @@ class Registry:
         brand_id: str,
         display_name: str,
         enabled: bool,
+        in_maintenance: bool = False,
         request_id: str | None = None,
     ) -> UpdateBrandResponse:
         """Replace everything that can change of a brand.
@@ -142,6 +146,7 @@ class Registry:
             brand_id=brand_id,
             display_name=display_name,
             enabled=enabled,
+            in_maintenance=in_maintenance,
         )
         request = UpdateBrandRequest(request_id=request_id or new_id(), brand=brand)
         return await self._caller.call(request, UpdateBrandResponse)
@@ -196,6 +201,7 @@ class Registry:
         display_name: str,
         enabled: bool,
         bet_needs_session: bool,
+        in_maintenance: bool = False,
         rules: WalletRules | None = None,
         request_id: str | None = None,
     ) -> UpdateIntegrationResponse:
@@ -210,6 +216,7 @@ class Registry:
             integration_id=integration_id,
             display_name=display_name,
             enabled=enabled,
+            in_maintenance=in_maintenance,
             bet_needs_session=bet_needs_session,
             rules=rules,
         )
@@ -260,6 +267,7 @@ class Registry:
         studio_id: str,
         display_name: str,
         enabled: bool,
+        in_maintenance: bool = False,
         request_id: str | None = None,
     ) -> UpdateStudioResponse:
         """Replace everything that can change of a studio.
@@ -270,6 +278,7 @@ class Registry:
             studio_id=studio_id,
             display_name=display_name,
             enabled=enabled,
+            in_maintenance=in_maintenance,
         )
         request = UpdateStudioRequest(request_id=request_id or new_id(), studio=studio)
         return await self._caller.call(request, UpdateStudioResponse)
@@ -293,6 +302,7 @@ class Registry:
         studio_id: str,
         display_name: str = "",
         enabled: bool = True,
+        vertical: Vertical.ValueType = Vertical.VERTICAL_UNSPECIFIED,
         request_id: str | None = None,
     ) -> CreateGameResponse:
         """Create a game under an id that never changes.
@@ -305,6 +315,7 @@ class Registry:
             studio_id=studio_id,
             display_name=display_name,
             enabled=enabled,
+            vertical=vertical,
         )
         return await self._caller.call(request, CreateGameResponse)
 
@@ -314,9 +325,13 @@ class Registry:
         game_id: str,
         display_name: str,
         enabled: bool,
+        in_maintenance: bool = False,
+        vertical: Vertical.ValueType = Vertical.VERTICAL_UNSPECIFIED,
         request_id: str | None = None,
     ) -> UpdateGameResponse:
         """Replace everything that can change of a game.
+
+        The kind of gambling too: CASINO unless ``vertical`` says otherwise.
 
         Raises GameNotFoundError, RequestMismatchError.
         """
@@ -324,6 +339,8 @@ class Registry:
             game_id=game_id,
             display_name=display_name,
             enabled=enabled,
+            in_maintenance=in_maintenance,
+            vertical=vertical,
         )
         request = UpdateGameRequest(request_id=request_id or new_id(), game=game)
         return await self._caller.call(request, UpdateGameResponse)

@@ -31,7 +31,7 @@ class Sessions:
 
         Raises PlayerNotFoundError, GameNotFoundError, CurrencyNotFoundError,
         CurrencyMismatchError, PlayerBlockedError, KycRequiredError,
-        GameUnavailableError, RequestMismatchError.
+        GameUnavailableError, MaintenanceError, RequestMismatchError.
         """
         request = CreateLaunchTokenRequest(
             request_id=request_id or new_id(),

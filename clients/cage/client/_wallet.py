@@ -80,7 +80,8 @@ class Wallet(Operations):
         ``rotate`` ends the life of the session tokens given for this session before.
 
         Raises LaunchTokenInvalidError, LaunchTokenExpiredError, SessionEndedError,
-        PlayerBlockedError, KycRequiredError, GameUnavailableError.
+        PlayerBlockedError, KycRequiredError, GameUnavailableError,
+        MaintenanceError.
         """
         request = AuthenticateRequest(launch_token=launch_token, rotate=rotate)
         return await self._caller.call(request, AuthenticateResponse)

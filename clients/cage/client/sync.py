@@ -159,6 +159,7 @@ class SyncPlayers(_Facade[Players]):
     get_player = _blocking(Players.get_player)
     list_players = _paging(Players.list_players)
     set_player_status = _blocking(Players.set_player_status)
+    set_player_blocks = _blocking(Players.set_player_blocks)
 
 
 class SyncSessions(_Facade[Sessions]):

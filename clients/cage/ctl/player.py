@@ -11,6 +11,7 @@ from cage.ctl.output import OUT, balance_table
 from cage.ctl.running import run
 from cage.ctl.settings import OPERATOR_KEY
 from cage.player.v1.player_pb2 import Player, PlayerStatus
+from cage.type.v1.vertical_pb2 import Vertical
 
 _PREFIX = "PLAYER_STATUS_"
 
@@ -18,6 +19,13 @@ _STATUSES = [
     name.removeprefix(_PREFIX)
     for name in PlayerStatus.DESCRIPTOR.values_by_name
     if name != "PLAYER_STATUS_UNSPECIFIED"
+]
+
+_VERTICAL = "VERTICAL_"
+_VERTICALS = [
+    name.removeprefix(_VERTICAL)
+    for name in Vertical.DESCRIPTOR.values_by_name
+    if name != "VERTICAL_UNSPECIFIED"
 ]
 
 app = typer.Typer(no_args_is_help=True, help="Read players and change their status.")
@@ -79,6 +87,38 @@ def status(
     run(context.obj, OPERATOR_KEY, work)
 
 
+@app.command()
+def block(
+    context: typer.Context,
+    player_id: str,
+    what: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="WHAT", help=f"ALL, NOTHING, or some of {', '.join(_VERTICALS)}."
+        ),
+    ],
+    reason: Annotated[str, typer.Option(help="Why, for the audit.")],
+) -> None:
+    """Replace what a player may not bet on; bets that commit later obey it."""
+    names = {name.upper().replace("-", "_") for name in what}
+    verticals = names - {"ALL", "NOTHING"}
+    if unknown := verticals - set(_VERTICALS):
+        raise typer.BadParameter(f"{', '.join(sorted(unknown))} is nothing to block")
+    if "NOTHING" in names and len(names) > 1:
+        raise typer.BadParameter("NOTHING stands alone")
+
+    async def work(client: Client) -> None:
+        reply = await client.players.set_player_blocks(
+            player_id=player_id,
+            all_games="ALL" in names,
+            verticals=[Vertical.Value(_VERTICAL + name) for name in sorted(verticals)],
+            reason=reason,
+        )
+        OUT.print(_table([reply.player]))
+
+    run(context.obj, OPERATOR_KEY, work)
+
+
 def _table(players: list[Player]) -> Table:
     table = Table(title="player", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("player", no_wrap=True)
@@ -87,6 +127,7 @@ def _table(players: list[Player]) -> Table:
         table.add_column(name)
     table.add_column("status")
     table.add_column("kyc", justify="right")
+    table.add_column("blocked")
     for player in players:
         status = (
             PlayerStatus.Name(player.status).removeprefix(_PREFIX).replace("_", " ")
@@ -98,5 +139,16 @@ def _table(players: list[Player]) -> Table:
             player.currency_code,
             f"{status} (test)" if player.is_test else status,
             str(player.kyc_level),
+            _blocked(player),
         )
     return table
+
+
+def _blocked(player: Player) -> str:
+    """Say what a player may not bet on."""
+    if player.blocks.all_games:
+        return "ALL"
+    return " ".join(
+        Vertical.Name(vertical).removeprefix(_VERTICAL)
+        for vertical in player.blocks.verticals
+    )

@@ -15,12 +15,13 @@ from cage.core.player import (
     Player,
     Profile,
     RegisterPlayer,
+    SetPlayerBlocks,
     SetPlayerStatus,
 )
 from cage.core.registry import ApiKey, Registry
 from cage.core.wallet import Balance
 
-PlayerCommand = SetPlayerStatus | RecordVerification | GetPlayer
+PlayerCommand = SetPlayerStatus | SetPlayerBlocks | RecordVerification | GetPlayer
 
 # Names the list in its page tokens.
 _LIST = "players"
@@ -78,6 +79,12 @@ class PlayerApp:
         self, command: SetPlayerStatus, *, timeout_s: float | None
     ) -> PlayerView:
         """Change a player's status."""
+        return await submit_for_player(self._writer, command, timeout_s=timeout_s)
+
+    async def set_blocks(
+        self, command: SetPlayerBlocks, *, timeout_s: float | None
+    ) -> PlayerView:
+        """Replace what a player may not bet on."""
         return await submit_for_player(self._writer, command, timeout_s=timeout_s)
 
     async def get(self, read: GetPlayer, *, timeout_s: float | None) -> PlayerView:

@@ -15,6 +15,7 @@ from cage.core.player import (
     PlayerStatus,
     Profile,
     RegisterPlayer,
+    SetPlayerBlocks,
     SetPlayerStatus,
     show_player,
 )
@@ -66,6 +67,22 @@ def decide_set_player_status(book: Book, command: SetPlayerStatus) -> Player:
     profile = book.profiles[gate.player_no]
     before = player_columns(gate, profile)
     gate.status = int(command.status)
+    profile.update_time_us = book.now_us
+    return write_player(
+        book, command, gate, profile, before=before, reason=command.reason
+    )
+
+
+def decide_set_player_blocks(book: Book, command: SetPlayerBlocks) -> Player:
+    """Replace what a player may not bet on, as ``SetPlayerBlocksRequest`` says."""
+    key = book.caller(command.key_id)
+    reply = earlier_reply(book, command)
+    if reply is not None:
+        return player_of_reply(reply)
+    gate = book.player(key, command.player_id)
+    profile = book.profiles[gate.player_no]
+    before = player_columns(gate, profile)
+    gate.blocks = command.blocks
     profile.update_time_us = book.now_us
     return write_player(
         book, command, gate, profile, before=before, reason=command.reason

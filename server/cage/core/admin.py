@@ -20,6 +20,7 @@ from cage.core.registry import (
     Registry,
     Row,
     Studio,
+    Vertical,
     with_row,
 )
 from cage.core.request import columns, earlier_reply, journal, keep_reply
@@ -45,6 +46,7 @@ class OperatorChange(Change):
     operator_id: str
     display_name: str
     enabled: bool
+    in_maintenance: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,6 +57,7 @@ class BrandChange(Change):
     operator_id: str
     display_name: str
     enabled: bool
+    in_maintenance: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,6 +69,7 @@ class IntegrationChange(Change):
     enabled: bool
     bet_needs_session: bool
     rules: dict[str, int] = field(default_factory=dict)
+    in_maintenance: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,6 +79,7 @@ class StudioChange(Change):
     studio_id: str
     display_name: str
     enabled: bool
+    in_maintenance: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -85,6 +90,8 @@ class GameChange(Change):
     studio_id: str
     display_name: str
     enabled: bool
+    in_maintenance: bool = False
+    vertical: int = int(Vertical.CASINO)
 
 
 class CreateOperator(OperatorChange):

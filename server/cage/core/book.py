@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from cage.core.errors import CageError, Reason
 from cage.core.payment import Payment
-from cage.core.player import Gate, PlayerStatus, Profile
+from cage.core.player import BLOCK_ALL, Gate, PlayerStatus, Profile
 from cage.core.registry import ApiKey, Currency, Game, Registry
 from cage.core.round import Round
 from cage.core.rules import Rules
@@ -196,24 +196,28 @@ class Book:
         )
 
     def judge_switches(self, key: ApiKey, gate: Gate, game: Game) -> None:
-        """Let a bet or a launch pass every kill switch, or raise GAME_UNAVAILABLE."""
+        """Let a bet or a launch pass every switch, the widest first.
+
+        Raises GAME_UNAVAILABLE or MAINTENANCE.
+        """
         registry = self.registry
         brand = registry.brands_by_no[gate.brand_no]
-        by = ""
-        if not registry.operators_by_no[brand.operator_no].enabled:
-            by = "operator"
-        elif not brand.enabled:
-            by = "brand"
-        elif key.integration_no and (
-            not registry.integrations_by_no[key.integration_no].enabled
+        for by, row in (
+            ("operator", registry.operators_by_no[brand.operator_no]),
+            ("brand", brand),
+            # Whoever launches for an operator has no integration.
+            ("integration", registry.integrations_by_no.get(key.integration_no)),
+            ("studio", registry.studios_by_no[game.studio_no]),
+            ("game", game),
         ):
-            by = "integration"
-        elif not registry.studios_by_no[game.studio_no].enabled:
-            by = "studio"
-        elif not game.enabled:
-            by = "game"
-        if by:
-            raise CageError(Reason.GAME_UNAVAILABLE, game_id=game.game_id, by=by)
+            if row is None:
+                continue
+            if not row.enabled:
+                raise CageError(Reason.GAME_UNAVAILABLE, game_id=game.game_id, by=by)
+            if row.in_maintenance:
+                raise CageError(Reason.MAINTENANCE, game_id=game.game_id, by=by)
+        if gate.blocks and gate.blocks & (BLOCK_ALL | 1 << game.vertical):
+            raise CageError(Reason.GAME_UNAVAILABLE, game_id=game.game_id, by="player")
 
     def judge_status(self, gate: Gate) -> None:
         """Let an ACTIVE player pass, or raise KYC_REQUIRED or PLAYER_BLOCKED."""

@@ -12,6 +12,7 @@ from cage.core import admin, key, kyc
 from cage.core.account import (
     decide_get_player,
     decide_register_player,
+    decide_set_player_blocks,
     decide_set_player_status,
 )
 from cage.core.balance import decide_get_balance
@@ -29,7 +30,12 @@ from cage.core.launch import (
 )
 from cage.core.payment import AuthorizeDeposit, CancelDeposit, TransferDeposit
 from cage.core.play import decide_play
-from cage.core.player import GetPlayer, RegisterPlayer, SetPlayerStatus
+from cage.core.player import (
+    GetPlayer,
+    RegisterPlayer,
+    SetPlayerBlocks,
+    SetPlayerStatus,
+)
 from cage.core.rollback import decide_rollback
 from cage.core.session import Authenticate, CreateLaunchToken, EndSession
 from cage.core.wallet import Award, Bet, CloseRound, GetBalance, Play, Rollback, Win
@@ -47,6 +53,7 @@ DECISIONS: dict[type, Decision] = {
     GetBalance: decide_get_balance,
     RegisterPlayer: decide_register_player,
     SetPlayerStatus: decide_set_player_status,
+    SetPlayerBlocks: decide_set_player_blocks,
     GetPlayer: decide_get_player,
     kyc.RecordVerification: kyc.decide_record_verification,
     CreateLaunchToken: decide_create_launch_token,

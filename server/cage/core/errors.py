@@ -57,6 +57,7 @@ class Reason(StrEnum):
     SHUTTING_DOWN = "SHUTTING_DOWN"
     PAGE_TOKEN_INVALID = "PAGE_TOKEN_INVALID"
     INTERNAL = "INTERNAL"
+    MAINTENANCE = "MAINTENANCE"
 
 
 class CageError(Exception):

@@ -18,7 +18,13 @@ from cage.core.payment import (
     TransferDeposit,
     payment_no_of,
 )
-from cage.core.player import Gate, GetPlayer, RegisterPlayer, SetPlayerStatus
+from cage.core.player import (
+    Gate,
+    GetPlayer,
+    RegisterPlayer,
+    SetPlayerBlocks,
+    SetPlayerStatus,
+)
 from cage.core.request import Command
 from cage.core.rules import WinsPerBetRule
 from cage.core.session import Authenticate, CreateLaunchToken, EndSession
@@ -178,7 +184,9 @@ def _request(_: Book, needs: Needs, command: Command) -> None:
 
 
 def _profile(
-    book: Book, needs: Needs, command: SetPlayerStatus | kyc.RecordVerification
+    book: Book,
+    needs: Needs,
+    command: SetPlayerStatus | SetPlayerBlocks | kyc.RecordVerification,
 ) -> None:
     _request(book, needs, command)
     gate = book.gates.get(command.player_id)
@@ -383,6 +391,7 @@ FIRST: dict[type, First] = {
     GetBalance: _get_balance,
     RegisterPlayer: _request,
     SetPlayerStatus: _profile,
+    SetPlayerBlocks: _profile,
     kyc.RecordVerification: _profile,
     GetPlayer: _get_player,
     CreateLaunchToken: _entry,

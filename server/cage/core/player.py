@@ -23,11 +23,16 @@ class PlayerStatus(IntEnum):
     DORMANT = 8
 
 
+# The bit of a gate's blocks that stops every game; verticals begin with 1.
+BLOCK_ALL = 1
+
+
 @dataclass(slots=True)
 class Gate:
     """Hold the row that is locked first and read by every decision on a player.
 
-    ``currency_no`` is the currency of the account.
+    ``currency_no`` is the currency of the account. ``blocks`` is a set of bits:
+    BLOCK_ALL, and 1 << vertical for each kind of gambling that is stopped.
     """
 
     lane: int
@@ -38,6 +43,7 @@ class Gate:
     status: int
     kyc_level: int
     is_test: int
+    blocks: int = 0
 
 
 @dataclass(slots=True)
@@ -78,6 +84,17 @@ class SetPlayerStatus:
     request_id: str
     player_id: str
     status: PlayerStatus
+    reason: str
+
+
+@dataclass(slots=True, kw_only=True)
+class SetPlayerBlocks:
+    """Replace what a player may not bet on: the bits of ``Gate.blocks``."""
+
+    key_id: str
+    request_id: str
+    player_id: str
+    blocks: int
     reason: str
 
 

@@ -21,6 +21,18 @@ class Role(IntEnum):
     ADMIN = 3
 
 
+class Vertical(IntEnum):
+    """What kind of gambling a game is; numbers as in ``cage.type.v1.Vertical``."""
+
+    CASINO = 1
+    LIVE_CASINO = 2
+    SPORTS_BETTING = 3
+    VIRTUAL_BETTING = 4
+    POKER = 5
+    BINGO = 6
+    LOTTERY = 7
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
     """Hold brands; answers to the regulator."""
@@ -29,6 +41,7 @@ class Operator:
     operator_id: str
     display_name: str
     enabled: bool
+    in_maintenance: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +53,7 @@ class Brand:
     operator_no: int
     display_name: str
     enabled: bool
+    in_maintenance: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +66,7 @@ class Integration:
     enabled: bool
     bet_needs_session: bool
     rules: Rules = DEFAULT_RULES
+    in_maintenance: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +77,7 @@ class Studio:
     studio_id: str
     display_name: str
     enabled: bool
+    in_maintenance: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +89,8 @@ class Game:
     studio_no: int
     display_name: str
     enabled: bool
+    in_maintenance: bool = False
+    vertical: int = int(Vertical.CASINO)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

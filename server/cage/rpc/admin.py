@@ -17,6 +17,7 @@ from cage.core.registry import (
     Operator,
     Role,
     Studio,
+    Vertical,
 )
 from cage.rpc.interceptor import Call
 from cage.rpc.registry import (
@@ -66,6 +67,7 @@ class AdminServicer:
             operator_id=sent.operator_id,
             display_name=sent.display_name,
             enabled=sent.enabled,
+            in_maintenance=sent.in_maintenance,
         )
         row = await self._app.change(command, Operator, timeout_s=call.timeout_s)
         return pb.UpdateOperatorResponse(operator=to_operator(row))
@@ -107,6 +109,7 @@ class AdminServicer:
             operator_id=sent.operator_id,
             display_name=sent.display_name,
             enabled=sent.enabled,
+            in_maintenance=sent.in_maintenance,
         )
         row = await self._app.change(command, Brand, timeout_s=call.timeout_s)
         return pb.UpdateBrandResponse(brand=to_brand(row, self._app.registry))
@@ -149,6 +152,7 @@ class AdminServicer:
             integration_id=sent.integration_id,
             display_name=sent.display_name,
             enabled=sent.enabled,
+            in_maintenance=sent.in_maintenance,
             bet_needs_session=sent.bet_needs_session,
             rules=read_rules(sent.rules),
         )
@@ -190,6 +194,7 @@ class AdminServicer:
             studio_id=sent.studio_id,
             display_name=sent.display_name,
             enabled=sent.enabled,
+            in_maintenance=sent.in_maintenance,
         )
         row = await self._app.change(command, Studio, timeout_s=call.timeout_s)
         return pb.UpdateStudioResponse(studio=to_studio(row))
@@ -215,6 +220,7 @@ class AdminServicer:
             studio_id=request.studio_id,
             display_name=request.display_name,
             enabled=is_enabled(request),
+            vertical=request.vertical or Vertical.CASINO,
         )
         row = await self._app.change(command, Game, timeout_s=call.timeout_s)
         return pb.CreateGameResponse(game=to_game(row, self._app.registry))
@@ -231,6 +237,8 @@ class AdminServicer:
             studio_id=sent.studio_id,
             display_name=sent.display_name,
             enabled=sent.enabled,
+            in_maintenance=sent.in_maintenance,
+            vertical=sent.vertical or Vertical.CASINO,
         )
         row = await self._app.change(command, Game, timeout_s=call.timeout_s)
         return pb.UpdateGameResponse(game=to_game(row, self._app.registry))

@@ -1,10 +1,19 @@
 """Serve ``cage.player.v1.PlayerService``."""
 
 from cage.app.player import PlayerApp, PlayerView
-from cage.core.player import GetPlayer, PlayerStatus, RegisterPlayer, SetPlayerStatus
+from cage.core.player import (
+    BLOCK_ALL,
+    GetPlayer,
+    PlayerStatus,
+    RegisterPlayer,
+    SetPlayerBlocks,
+    SetPlayerStatus,
+)
+from cage.core.registry import Vertical
 from cage.player.v1 import player_pb2, player_service_pb2
 from cage.rpc.convert import fill_time, to_balance
 from cage.rpc.interceptor import Call
+from cage.type.v1 import vertical_pb2
 
 DEFAULT_LANGUAGE = "en"
 
@@ -74,6 +83,40 @@ class PlayerServicer:
         view = await self._app.set_status(command, timeout_s=call.timeout_s)
         return player_service_pb2.SetPlayerStatusResponse(player=to_player(view))
 
+    async def SetPlayerBlocks(
+        self, request: player_service_pb2.SetPlayerBlocksRequest, call: Call
+    ) -> player_service_pb2.SetPlayerBlocksResponse:
+        """Replace what a player may not bet on."""
+        command = SetPlayerBlocks(
+            key_id=call.key.key_id,
+            request_id=request.request_id,
+            player_id=request.player_id,
+            blocks=read_blocks(request.blocks),
+            reason=request.reason,
+        )
+        view = await self._app.set_blocks(command, timeout_s=call.timeout_s)
+        return player_service_pb2.SetPlayerBlocksResponse(player=to_player(view))
+
+
+def read_blocks(sent: player_pb2.PlayerBlocks) -> int:
+    """Return the blocks that were sent as the bits of a gate."""
+    bits = BLOCK_ALL if sent.all_games else 0
+    for vertical in sent.verticals:
+        bits |= 1 << vertical
+    return bits
+
+
+def to_blocks(bits: int) -> player_pb2.PlayerBlocks:
+    """Return the blocks of a gate."""
+    return player_pb2.PlayerBlocks(
+        all_games=bool(bits & BLOCK_ALL),
+        verticals=[
+            vertical_pb2.Vertical.ValueType(vertical)
+            for vertical in Vertical
+            if bits & 1 << vertical
+        ],
+    )
+
 
 def to_player(view: PlayerView) -> player_pb2.Player:
     """Return a player as the contract shows one."""
@@ -90,6 +133,7 @@ def to_player(view: PlayerView) -> player_pb2.Player:
         status=player_pb2.PlayerStatus.ValueType(gate.status),
         kyc_level=gate.kyc_level,
         is_test=bool(gate.is_test),
+        blocks=to_blocks(gate.blocks),
     )
     fill_time(message.create_time, profile.create_time_us)
     fill_time(message.update_time, profile.update_time_us)

@@ -17,13 +17,17 @@ from cage.core.registry import (
 )
 from cage.core.rules import Rules, rule_columns
 from cage.rpc.convert import fill_time, to_time
+from cage.type.v1 import vertical_pb2
 from cage.wallet.v1 import wallet_pb2
 
 
 def to_operator(row: Operator) -> admin_pb2.Operator:
     """Return an operator."""
     return admin_pb2.Operator(
-        operator_id=row.operator_id, display_name=row.display_name, enabled=row.enabled
+        operator_id=row.operator_id,
+        display_name=row.display_name,
+        enabled=row.enabled,
+        in_maintenance=row.in_maintenance,
     )
 
 
@@ -34,6 +38,7 @@ def to_brand(row: Brand, registry: Registry) -> admin_pb2.Brand:
         operator_id=registry.operators_by_no[row.operator_no].operator_id,
         display_name=row.display_name,
         enabled=row.enabled,
+        in_maintenance=row.in_maintenance,
     )
 
 
@@ -44,6 +49,7 @@ def to_integration(row: Integration) -> admin_pb2.Integration:
         display_name=row.display_name,
         enabled=row.enabled,
         bet_needs_session=row.bet_needs_session,
+        in_maintenance=row.in_maintenance,
         rules=to_rules(row.rules),
     )
 
@@ -68,7 +74,10 @@ def read_rules(rules: wallet_pb2.WalletRules) -> dict[str, int]:
 def to_studio(row: Studio) -> admin_pb2.Studio:
     """Return a studio."""
     return admin_pb2.Studio(
-        studio_id=row.studio_id, display_name=row.display_name, enabled=row.enabled
+        studio_id=row.studio_id,
+        display_name=row.display_name,
+        enabled=row.enabled,
+        in_maintenance=row.in_maintenance,
     )
 
 
@@ -79,6 +88,8 @@ def to_game(row: Game, registry: Registry) -> admin_pb2.Game:
         studio_id=registry.studios_by_no[row.studio_no].studio_id,
         display_name=row.display_name,
         enabled=row.enabled,
+        in_maintenance=row.in_maintenance,
+        vertical=vertical_pb2.Vertical.ValueType(row.vertical),
     )
 
 

@@ -153,6 +153,12 @@ ANSWERS = {
         "game {game_id} is switched off by its {by}",
         "This game is not available at the moment.",
     ),
+    Reason.MAINTENANCE: Answer(
+        _Code.FAILED_PRECONDITION,
+        _DISCARD,
+        "game {game_id} is in maintenance by its {by}",
+        "This game is in maintenance. Please try again later.",
+    ),
     Reason.ROUND_CLOSED: Answer(
         _Code.FAILED_PRECONDITION, _DISCARD, "the round takes no more bets"
     ),

@@ -23,6 +23,7 @@ Check = Callable[[Any], None]
 ACTIONS_MAX = 50
 JACKPOTS_MAX = 50
 OPERATIONS_MAX = 1_000
+VERTICALS_MAX = 16
 OPERATORS_MAX = 1_000
 PAGE_SIZE_MAX = 1_000
 SCALE_MAX = 18
@@ -142,6 +143,7 @@ _COUNTS = {
     "jackpot_wins": JACKPOTS_MAX,
     "operations": OPERATIONS_MAX,
     "operator_ids": OPERATORS_MAX,
+    "verticals": VERTICALS_MAX,
 }
 
 # Not looked into: a rollback's amount is only compared, and each operation of a stream
@@ -321,6 +323,9 @@ def _inner_check(field: FieldDescriptor) -> Check | None:
     if field.type == FieldDescriptor.TYPE_STRING:
         rule = _table(_TEXTS, field, ID)
         return lambda text: _check_text(rule, text)
+    if field.enum_type is not None:
+        known = set(field.enum_type.values_by_number) - {0}
+        return lambda number: _check_known(known, number)
     if field.message_type is None:
         raise AssertionError(f"{field.full_name} is no message")
     special = _WELL_KNOWN.get(field.message_type.full_name)
@@ -330,6 +335,11 @@ def _inner_check(field: FieldDescriptor) -> Check | None:
 def _check_text(rule: TextRule, text: str) -> None:
     if not text or not rule.is_valid(text):
         raise _InvalidError("", rule.problem)
+
+
+def _check_known(known: set[int], number: int) -> None:
+    if number not in known:
+        raise _InvalidError("", "must be a known value")
 
 
 def _check_timestamp(time: Any) -> None:

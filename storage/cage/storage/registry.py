@@ -16,25 +16,30 @@ Builder = Callable[[Sequence[Any]], Any]
 
 
 def _operator(row: Sequence[Any]) -> core.Operator:
-    no, public_id, name, enabled = row
+    no, public_id, name, enabled, is_resting = row
     return core.Operator(
-        operator_no=no, operator_id=public_id, display_name=name, enabled=bool(enabled)
+        operator_no=no,
+        operator_id=public_id,
+        display_name=name,
+        enabled=bool(enabled),
+        in_maintenance=bool(is_resting),
     )
 
 
 def _brand(row: Sequence[Any]) -> core.Brand:
-    no, public_id, operator_no, name, enabled = row
+    no, public_id, operator_no, name, enabled, is_resting = row
     return core.Brand(
         brand_no=no,
         brand_id=public_id,
         operator_no=operator_no,
         display_name=name,
         enabled=bool(enabled),
+        in_maintenance=bool(is_resting),
     )
 
 
 def _integration(row: Sequence[Any]) -> core.Integration:
-    no, public_id, name, enabled, needs_session, rules = row
+    no, public_id, name, enabled, needs_session, rules, is_resting = row
     return core.Integration(
         integration_no=no,
         integration_id=public_id,
@@ -42,24 +47,31 @@ def _integration(row: Sequence[Any]) -> core.Integration:
         enabled=bool(enabled),
         bet_needs_session=bool(needs_session),
         rules=rules_of(orjson.loads(rules)),
+        in_maintenance=bool(is_resting),
     )
 
 
 def _studio(row: Sequence[Any]) -> core.Studio:
-    no, public_id, name, enabled = row
+    no, public_id, name, enabled, is_resting = row
     return core.Studio(
-        studio_no=no, studio_id=public_id, display_name=name, enabled=bool(enabled)
+        studio_no=no,
+        studio_id=public_id,
+        display_name=name,
+        enabled=bool(enabled),
+        in_maintenance=bool(is_resting),
     )
 
 
 def _game(row: Sequence[Any]) -> core.Game:
-    no, public_id, studio_no, name, enabled = row
+    no, public_id, studio_no, name, enabled, is_resting, vertical = row
     return core.Game(
         game_no=no,
         game_id=public_id,
         studio_no=studio_no,
         display_name=name,
         enabled=bool(enabled),
+        in_maintenance=bool(is_resting),
+        vertical=vertical,
     )
 
 

@@ -172,6 +172,7 @@ gates = _table(
     _int("status"),
     _int("kyc_level"),
     _int("is_test"),
+    _int("blocks"),
 )
 Index("gates_player_id", gates.c.lane, gates.c.player_id, unique=True)
 
@@ -288,6 +289,7 @@ operators = _table(
     _text("operator_id"),
     _text("display_name"),
     _int("enabled"),
+    _int("in_maintenance"),
 )
 
 brands = _table(
@@ -298,6 +300,7 @@ brands = _table(
     _int("operator_no"),
     _text("display_name"),
     _int("enabled"),
+    _int("in_maintenance"),
 )
 
 integrations = _table(
@@ -310,6 +313,7 @@ integrations = _table(
     _int("bet_needs_session"),
     # A JSON object of names and numbers.
     _text("rules"),
+    _int("in_maintenance"),
 )
 
 studios = _table(
@@ -319,6 +323,7 @@ studios = _table(
     _text("studio_id"),
     _text("display_name"),
     _int("enabled"),
+    _int("in_maintenance"),
 )
 
 games = _table(
@@ -329,6 +334,8 @@ games = _table(
     _int("studio_no"),
     _text("display_name"),
     _int("enabled"),
+    _int("in_maintenance"),
+    _int("vertical"),
 )
 
 currencies = _table(

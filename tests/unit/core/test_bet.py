@@ -8,13 +8,20 @@ from typing import Any
 import pytest
 from tests.simulation.calls import award, bet, rollback
 from tests.simulation.commands import require_session, switch_game
-from tests.simulation.deployment import BONUS, CASH, Desk, render, set_status
+from tests.simulation.deployment import (
+    BONUS,
+    CASH,
+    Desk,
+    render,
+    set_blocks,
+    set_status,
+)
 
 from cage.core.admin import LOCAL_ACTOR, CreateCurrency
 from cage.core.errors import CageError, Reason
 from cage.core.money import INT64_MAX
-from cage.core.player import PlayerStatus
-from cage.core.registry import with_row
+from cage.core.player import BLOCK_ALL, PlayerStatus
+from cage.core.registry import Vertical, with_row
 from cage.core.wallet import (
     FLAG_ROUND_CLOSED,
     FLAG_TEST,
@@ -198,8 +205,12 @@ SWITCHES = ("operator", "brand", "integration", "studio", "game")
 
 
 @pytest.mark.parametrize("index", range(len(SWITCHES)))
-def test_switches_stand_in_order(desk: Desk, index: int) -> None:
-    """The refusal names the widest switch that is off."""
+@pytest.mark.parametrize("in_maintenance", [False, True])
+def test_switches_stand_in_order(
+    desk: Desk, index: int, *, in_maintenance: bool
+) -> None:
+    """The refusal names the widest switch that is off, or what is in maintenance."""
+    desk.send(set_blocks("all", "ann", BLOCK_ALL))
     registry = desk.book.registry
     rows: dict[str, Any] = {
         "operator": registry.operators["acme"],
@@ -209,12 +220,38 @@ def test_switches_stand_in_order(desk: Desk, index: int) -> None:
         "game": registry.games["slots"],
     }
     for name in SWITCHES[index:]:
-        off = replace(rows[name], enabled=False)
+        is_first = name == SWITCHES[index]
+        off = replace(
+            rows[name],
+            enabled=in_maintenance and is_first,
+            in_maintenance=in_maintenance,
+        )
         desk.book.registry = with_row(desk.book.registry, off)
     answer = desk.send(bet())
 
-    assert answer.reason == Reason.GAME_UNAVAILABLE
+    expected = Reason.MAINTENANCE if in_maintenance else Reason.GAME_UNAVAILABLE
+    assert answer.reason == expected
     assert answer.metadata == {"game_id": "slots", "by": SWITCHES[index]}
+
+
+@pytest.mark.parametrize("vertical", list(Vertical))
+@pytest.mark.parametrize("blocked", [*Vertical, None])
+def test_e25_block_per_vertical(
+    desk: Desk, vertical: Vertical, blocked: Vertical | None
+) -> None:
+    """A block of one kind of gambling, or of all, stops just its games (A7, C5)."""
+    game = replace(desk.book.registry.games["slots"], vertical=int(vertical))
+    desk.book.registry = with_row(desk.book.registry, game)
+    bits = BLOCK_ALL if blocked is None else 1 << blocked
+    desk.send(set_blocks("some", "ann", bits))
+    desk.send(set_status("no", "ann", PlayerStatus.SUSPENDED))
+    answer = desk.send(bet())
+
+    if blocked in (vertical, None):
+        assert answer.reason == Reason.GAME_UNAVAILABLE
+        assert answer.metadata == {"game_id": "slots", "by": "player"}
+    else:
+        assert answer.reason == Reason.PLAYER_BLOCKED
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from cage.type.v1 import vertical_pb2 as _vertical_pb2
 from cage.wallet.v1 import wallet_pb2 as _wallet_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -66,6 +67,7 @@ class Operator(_message.Message):
     OPERATOR_ID_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     ENABLED_FIELD_NUMBER: _builtins.int
+    IN_MAINTENANCE_FIELD_NUMBER: _builtins.int
     operator_id: _builtins.str
     """Required. Id chosen at creation, 1 to 64 lower-case letters, digits, dots,
     underscores and hyphens. It never changes. Failure: OPERATOR_NOT_FOUND.
@@ -76,16 +78,21 @@ class Operator(_message.Message):
     """Optional. Kill switch: false refuses new bets and launches of all of its
     players with GAME_UNAVAILABLE. Wins and rollbacks still pass.
     """
+    in_maintenance: _builtins.bool
+    """Optional. Maintenance: true refuses new bets and launches of all of its players
+    with MAINTENANCE until it is false again. Wins and rollbacks still pass.
+    """
     def __init__(
         self,
         *,
         operator_id: _builtins.str = ...,
         display_name: _builtins.str = ...,
         enabled: _builtins.bool = ...,
+        in_maintenance: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "enabled", b"enabled", "operator_id", b"operator_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "enabled", b"enabled", "in_maintenance", b"in_maintenance", "operator_id", b"operator_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -101,6 +108,7 @@ class Brand(_message.Message):
     OPERATOR_ID_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     ENABLED_FIELD_NUMBER: _builtins.int
+    IN_MAINTENANCE_FIELD_NUMBER: _builtins.int
     brand_id: _builtins.str
     """Required. Id chosen at creation, 1 to 64 lower-case letters, digits, dots,
     underscores and hyphens. It never changes. Failure: BRAND_NOT_FOUND.
@@ -115,6 +123,10 @@ class Brand(_message.Message):
     """Optional. Kill switch: false refuses new bets and launches of its players
     with GAME_UNAVAILABLE. Wins and rollbacks still pass.
     """
+    in_maintenance: _builtins.bool
+    """Optional. Maintenance: true refuses new bets and launches of its players
+    with MAINTENANCE until it is false again. Wins and rollbacks still pass.
+    """
     def __init__(
         self,
         *,
@@ -122,10 +134,11 @@ class Brand(_message.Message):
         operator_id: _builtins.str = ...,
         display_name: _builtins.str = ...,
         enabled: _builtins.bool = ...,
+        in_maintenance: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand_id", b"brand_id", "display_name", b"display_name", "enabled", b"enabled", "operator_id", b"operator_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand_id", b"brand_id", "display_name", b"display_name", "enabled", b"enabled", "in_maintenance", b"in_maintenance", "operator_id", b"operator_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -144,6 +157,7 @@ class Integration(_message.Message):
     ENABLED_FIELD_NUMBER: _builtins.int
     BET_NEEDS_SESSION_FIELD_NUMBER: _builtins.int
     RULES_FIELD_NUMBER: _builtins.int
+    IN_MAINTENANCE_FIELD_NUMBER: _builtins.int
     integration_id: _builtins.str
     """Required. Id chosen at creation, 1 to 64 lower-case letters, digits, dots,
     underscores and hyphens. It never changes. Failure: INTEGRATION_NOT_FOUND.
@@ -156,6 +170,10 @@ class Integration(_message.Message):
     """
     bet_needs_session: _builtins.bool
     """Optional. True refuses a bet without a session token with SESSION_REQUIRED."""
+    in_maintenance: _builtins.bool
+    """Optional. Maintenance: true refuses new bets and launches of its callers
+    with MAINTENANCE until it is false again. Wins and rollbacks still pass.
+    """
     @_builtins.property
     def rules(self) -> _wallet_pb2.WalletRules:
         """Optional. What the wallet does where studios disagree. What is unspecified is
@@ -170,10 +188,11 @@ class Integration(_message.Message):
         enabled: _builtins.bool = ...,
         bet_needs_session: _builtins.bool = ...,
         rules: _wallet_pb2.WalletRules | None = ...,
+        in_maintenance: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["rules", b"rules"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bet_needs_session", b"bet_needs_session", "display_name", b"display_name", "enabled", b"enabled", "integration_id", b"integration_id", "rules", b"rules"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bet_needs_session", b"bet_needs_session", "display_name", b"display_name", "enabled", b"enabled", "in_maintenance", b"in_maintenance", "integration_id", b"integration_id", "rules", b"rules"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -188,6 +207,7 @@ class Studio(_message.Message):
     STUDIO_ID_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     ENABLED_FIELD_NUMBER: _builtins.int
+    IN_MAINTENANCE_FIELD_NUMBER: _builtins.int
     studio_id: _builtins.str
     """Required. Id chosen at creation, 1 to 64 lower-case letters, digits, dots,
     underscores and hyphens. It never changes. Failure: STUDIO_NOT_FOUND.
@@ -198,16 +218,21 @@ class Studio(_message.Message):
     """Optional. Kill switch: false refuses new bets and launches of its games with
     GAME_UNAVAILABLE. Wins and rollbacks still pass.
     """
+    in_maintenance: _builtins.bool
+    """Optional. Maintenance: true refuses new bets and launches of its games
+    with MAINTENANCE until it is false again. Wins and rollbacks still pass.
+    """
     def __init__(
         self,
         *,
         studio_id: _builtins.str = ...,
         display_name: _builtins.str = ...,
         enabled: _builtins.bool = ...,
+        in_maintenance: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "enabled", b"enabled", "studio_id", b"studio_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "enabled", b"enabled", "in_maintenance", b"in_maintenance", "studio_id", b"studio_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -223,6 +248,8 @@ class Game(_message.Message):
     STUDIO_ID_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     ENABLED_FIELD_NUMBER: _builtins.int
+    IN_MAINTENANCE_FIELD_NUMBER: _builtins.int
+    VERTICAL_FIELD_NUMBER: _builtins.int
     game_id: _builtins.str
     """Required. Id chosen at creation, 1 to 64 lower-case letters, digits, dots,
     underscores and hyphens. It never changes. Failure: GAME_NOT_FOUND.
@@ -237,6 +264,12 @@ class Game(_message.Message):
     """Optional. Kill switch: false refuses new bets and launches of the game with
     GAME_UNAVAILABLE. Wins and rollbacks still pass.
     """
+    in_maintenance: _builtins.bool
+    """Optional. Maintenance: true refuses new bets and launches of the game
+    with MAINTENANCE until it is false again. Wins and rollbacks still pass.
+    """
+    vertical: _vertical_pb2.Vertical.ValueType
+    """Optional. The kind of gambling. Unspecified means CASINO."""
     def __init__(
         self,
         *,
@@ -244,10 +277,12 @@ class Game(_message.Message):
         studio_id: _builtins.str = ...,
         display_name: _builtins.str = ...,
         enabled: _builtins.bool = ...,
+        in_maintenance: _builtins.bool = ...,
+        vertical: _vertical_pb2.Vertical.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "enabled", b"enabled", "game_id", b"game_id", "studio_id", b"studio_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "enabled", b"enabled", "game_id", b"game_id", "in_maintenance", b"in_maintenance", "studio_id", b"studio_id", "vertical", b"vertical"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from cage.admin.v1 import admin_pb2 as _admin_pb2
+from cage.type.v1 import vertical_pb2 as _vertical_pb2
 from cage.wallet.v1 import wallet_pb2 as _wallet_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -104,8 +105,8 @@ class UpdateOperatorRequest(_message.Message):
     @_builtins.property
     def operator(self) -> _admin_pb2.Operator:
         """Required. The operator by its id, with every field that can change:
-        display_name and enabled. What is left out becomes empty or false, so send
-        enabled. Failure: OPERATOR_NOT_FOUND.
+        display_name, enabled and in_maintenance. What is left out becomes empty or
+        false, so send enabled. Failure: OPERATOR_NOT_FOUND.
         """
 
     def __init__(
@@ -292,9 +293,9 @@ class UpdateBrandRequest(_message.Message):
     """
     @_builtins.property
     def brand(self) -> _admin_pb2.Brand:
-        """Required. The brand by its id, with every field that can change: display_name
-        and enabled. What is left out becomes empty or false, so send enabled.
-        Failure: BRAND_NOT_FOUND.
+        """Required. The brand by its id, with every field that can change:
+        display_name, enabled and in_maintenance. What is left out becomes empty or
+        false, so send enabled. Failure: BRAND_NOT_FOUND.
         """
 
     def __init__(
@@ -494,8 +495,9 @@ class UpdateIntegrationRequest(_message.Message):
     @_builtins.property
     def integration(self) -> _admin_pb2.Integration:
         """Required. The integration by its id, with every field that can change:
-        display_name, enabled, bet_needs_session and rules. What is left out becomes
-        empty, false or the default, so send enabled. Failure: INTEGRATION_NOT_FOUND.
+        display_name, enabled, in_maintenance, bet_needs_session and rules. What is
+        left out becomes empty, false or the default, so send enabled. Failure:
+        INTEGRATION_NOT_FOUND.
         """
 
     def __init__(
@@ -677,8 +679,8 @@ class UpdateStudioRequest(_message.Message):
     @_builtins.property
     def studio(self) -> _admin_pb2.Studio:
         """Required. The studio by its id, with every field that can change:
-        display_name and enabled. What is left out becomes empty or false, so send
-        enabled. Failure: STUDIO_NOT_FOUND.
+        display_name, enabled and in_maintenance. What is left out becomes empty or
+        false, so send enabled. Failure: STUDIO_NOT_FOUND.
         """
 
     def __init__(
@@ -788,6 +790,7 @@ class CreateGameRequest(_message.Message):
     STUDIO_ID_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     ENABLED_FIELD_NUMBER: _builtins.int
+    VERTICAL_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Required. The caller's id of this change, 1 to 128 printable characters. Send
     the same id on a retry: the first answer comes back. Kept 30 days. Failure:
@@ -807,6 +810,8 @@ class CreateGameRequest(_message.Message):
     """Optional. False creates it switched off, so that bets and launches of the
     game answer GAME_UNAVAILABLE. Absent means true.
     """
+    vertical: _vertical_pb2.Vertical.ValueType
+    """Optional. The kind of gambling. Unspecified means CASINO."""
     def __init__(
         self,
         *,
@@ -815,10 +820,11 @@ class CreateGameRequest(_message.Message):
         studio_id: _builtins.str = ...,
         display_name: _builtins.str = ...,
         enabled: _builtins.bool | None = ...,
+        vertical: _vertical_pb2.Vertical.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_enabled", b"_enabled", "enabled", b"enabled"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_enabled", b"_enabled", "display_name", b"display_name", "enabled", b"enabled", "game_id", b"game_id", "request_id", b"request_id", "studio_id", b"studio_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_enabled", b"_enabled", "display_name", b"display_name", "enabled", b"enabled", "game_id", b"game_id", "request_id", b"request_id", "studio_id", b"studio_id", "vertical", b"vertical"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__enabled: _TypeAlias = _typing.Literal["enabled"]  # noqa: Y015
     _WhichOneofArgType__enabled: _TypeAlias = _typing.Literal["_enabled", b"_enabled"]  # noqa: Y015
@@ -865,9 +871,9 @@ class UpdateGameRequest(_message.Message):
     """
     @_builtins.property
     def game(self) -> _admin_pb2.Game:
-        """Required. The game by its id, with every field that can change: display_name
-        and enabled. What is left out becomes empty or false, so send enabled.
-        Failure: GAME_NOT_FOUND.
+        """Required. The game by its id, with every field that can change: display_name,
+        enabled, in_maintenance and vertical. What is left out becomes empty, false or
+        the default, so send enabled. Failure: GAME_NOT_FOUND.
         """
 
     def __init__(

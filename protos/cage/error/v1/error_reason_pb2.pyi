@@ -451,8 +451,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A kill switch is off for this bet or launch. Wins and rollbacks still pass.
 
     Code: FAILED_PRECONDITION. Advice: DISCARD.
-    Metadata: game_id (the game); by (what is switched off: operator, brand,
-    integration, studio, game or currency).
+    Metadata: game_id (the game); by (what is switched off, the widest of operator,
+    brand, integration, studio, game and player: the last is a block of the player's
+    own, see PlayerBlocks).
 
     Example:
 
@@ -716,6 +717,25 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         {
           "reason": "INTERNAL",
           "domain": "cage"
+        }
+    """
+    ERROR_REASON_MAINTENANCE: _ErrorReason.ValueType  # 46
+    """What the bet or launch belongs to is in maintenance. Wins and rollbacks still
+    pass. A new attempt, with a new id, may pass later.
+
+    Code: FAILED_PRECONDITION. Advice: DISCARD.
+    Metadata: game_id (the game); by (what is in maintenance, the widest of
+    operator, brand, integration, studio and game).
+
+    Example:
+
+        {
+          "reason": "MAINTENANCE",
+          "domain": "cage",
+          "metadata": {
+            "game_id": "book-of-cage",
+            "by": "operator"
+          }
         }
     """
 
@@ -1159,8 +1179,9 @@ ERROR_REASON_GAME_UNAVAILABLE: ErrorReason.ValueType  # 28
 """A kill switch is off for this bet or launch. Wins and rollbacks still pass.
 
 Code: FAILED_PRECONDITION. Advice: DISCARD.
-Metadata: game_id (the game); by (what is switched off: operator, brand,
-integration, studio, game or currency).
+Metadata: game_id (the game); by (what is switched off, the widest of operator,
+brand, integration, studio, game and player: the last is a block of the player's
+own, see PlayerBlocks).
 
 Example:
 
@@ -1424,6 +1445,25 @@ Example:
     {
       "reason": "INTERNAL",
       "domain": "cage"
+    }
+"""
+ERROR_REASON_MAINTENANCE: ErrorReason.ValueType  # 46
+"""What the bet or launch belongs to is in maintenance. Wins and rollbacks still
+pass. A new attempt, with a new id, may pass later.
+
+Code: FAILED_PRECONDITION. Advice: DISCARD.
+Metadata: game_id (the game); by (what is in maintenance, the widest of
+operator, brand, integration, studio and game).
+
+Example:
+
+    {
+      "reason": "MAINTENANCE",
+      "domain": "cage",
+      "metadata": {
+        "game_id": "book-of-cage",
+        "by": "operator"
+      }
     }
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -3,9 +3,12 @@
 isort:skip_file
 """
 
+from cage.type.v1 import vertical_pb2 as _vertical_pb2
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -91,6 +94,7 @@ class Player(_message.Message):
     IS_TEST_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    BLOCKS_FIELD_NUMBER: _builtins.int
     player_id: _builtins.str
     """Output only. Cage's id of the player, a UUIDv7. Unique in the deployment."""
     operator_id: _builtins.str
@@ -121,6 +125,10 @@ class Player(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. Server time of the last change of this message."""
 
+    @_builtins.property
+    def blocks(self) -> Global___PlayerBlocks:
+        """Output only. What the player may not bet on, whatever the status."""
+
     def __init__(
         self,
         *,
@@ -137,11 +145,45 @@ class Player(_message.Message):
         is_test: _builtins.bool = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        blocks: Global___PlayerBlocks | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["blocks", b"blocks", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand_id", b"brand_id", "country_code", b"country_code", "create_time", b"create_time", "currency_code", b"currency_code", "display_name", b"display_name", "is_test", b"is_test", "jurisdiction", b"jurisdiction", "kyc_level", b"kyc_level", "language_code", b"language_code", "operator_id", b"operator_id", "player_id", b"player_id", "status", b"status", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocks", b"blocks", "brand_id", b"brand_id", "country_code", b"country_code", "create_time", b"create_time", "currency_code", b"currency_code", "display_name", b"display_name", "is_test", b"is_test", "jurisdiction", b"jurisdiction", "kyc_level", b"kyc_level", "language_code", b"language_code", "operator_id", b"operator_id", "player_id", b"player_id", "status", b"status", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Player: _TypeAlias = Player  # noqa: Y015
+
+@_typing.final
+class PlayerBlocks(_message.Message):
+    """PlayerBlocks stop new bets and launches of one player, whatever the player's
+    status is; they answer GAME_UNAVAILABLE by "player". Wins and rollbacks still
+    pass.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALL_GAMES_FIELD_NUMBER: _builtins.int
+    VERTICALS_FIELD_NUMBER: _builtins.int
+    all_games: _builtins.bool
+    """Optional. True stops every game: the kill switch of one player."""
+    @_builtins.property
+    def verticals(self) -> _containers.RepeatedScalarFieldContainer[_vertical_pb2.Vertical.ValueType]:
+        """Optional. The kinds of gambling that are stopped, up to 16. Games of another
+        kind go on. Failure: INVALID_FIELD, also for an unspecified one.
+        """
+
+    def __init__(
+        self,
+        *,
+        all_games: _builtins.bool = ...,
+        verticals: _abc.Iterable[_vertical_pb2.Vertical.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_games", b"all_games", "verticals", b"verticals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlayerBlocks: _TypeAlias = PlayerBlocks  # noqa: Y015

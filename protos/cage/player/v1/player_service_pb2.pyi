@@ -286,3 +286,69 @@ class SetPlayerStatusResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SetPlayerStatusResponse: _TypeAlias = SetPlayerStatusResponse  # noqa: Y015
+
+@_typing.final
+class SetPlayerBlocksRequest(_message.Message):
+    """SetPlayerBlocksRequest replaces what a player may not bet on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PLAYER_ID_FIELD_NUMBER: _builtins.int
+    BLOCKS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. The caller's id of this change, 1 to 128 printable characters. Send
+    the same id on a retry: the first answer comes back. Kept 30 days. Failure:
+    REQUEST_MISMATCH.
+    """
+    player_id: _builtins.str
+    """Required. The player, 1 to 128 printable characters. Failure:
+    PLAYER_NOT_FOUND, also for a player of an operator that the key is not
+    granted to.
+    """
+    reason: _builtins.str
+    """Required. Why, for the audit, 1 to 1,024 characters."""
+    @_builtins.property
+    def blocks(self) -> _player_pb2.PlayerBlocks:
+        """Optional. All blocks from now on; absent lifts every one."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        player_id: _builtins.str = ...,
+        blocks: _player_pb2.PlayerBlocks | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["blocks", b"blocks"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocks", b"blocks", "player_id", b"player_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetPlayerBlocksRequest: _TypeAlias = SetPlayerBlocksRequest  # noqa: Y015
+
+@_typing.final
+class SetPlayerBlocksResponse(_message.Message):
+    """SetPlayerBlocksResponse is the changed player."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAYER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def player(self) -> _player_pb2.Player:
+        """Output only. The player after the change."""
+
+    def __init__(
+        self,
+        *,
+        player: _player_pb2.Player | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["player", b"player"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["player", b"player"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetPlayerBlocksResponse: _TypeAlias = SetPlayerBlocksResponse  # noqa: Y015

@@ -60,6 +60,11 @@ class PlayerServiceStub(object):
                 request_serializer=cage_dot_player_dot_v1_dot_player__service__pb2.SetPlayerStatusRequest.SerializeToString,
                 response_deserializer=cage_dot_player_dot_v1_dot_player__service__pb2.SetPlayerStatusResponse.FromString,
                 _registered_method=True)
+        self.SetPlayerBlocks = channel.unary_unary(
+                '/cage.player.v1.PlayerService/SetPlayerBlocks',
+                request_serializer=cage_dot_player_dot_v1_dot_player__service__pb2.SetPlayerBlocksRequest.SerializeToString,
+                response_deserializer=cage_dot_player_dot_v1_dot_player__service__pb2.SetPlayerBlocksResponse.FromString,
+                _registered_method=True)
 
 
 class PlayerServiceServicer(object):
@@ -109,6 +114,16 @@ class PlayerServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetPlayerBlocks(self, request, context):
+        """Replace what a player may not bet on: everything, or some kinds of gambling. A
+        bet that commits after this call obeys it; wins and rollbacks still pass.
+
+        Failure: PLAYER_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PlayerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -131,6 +146,11 @@ def add_PlayerServiceServicer_to_server(servicer, server):
                     servicer.SetPlayerStatus,
                     request_deserializer=cage_dot_player_dot_v1_dot_player__service__pb2.SetPlayerStatusRequest.FromString,
                     response_serializer=cage_dot_player_dot_v1_dot_player__service__pb2.SetPlayerStatusResponse.SerializeToString,
+            ),
+            'SetPlayerBlocks': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetPlayerBlocks,
+                    request_deserializer=cage_dot_player_dot_v1_dot_player__service__pb2.SetPlayerBlocksRequest.FromString,
+                    response_serializer=cage_dot_player_dot_v1_dot_player__service__pb2.SetPlayerBlocksResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -247,6 +267,33 @@ class PlayerService(object):
             '/cage.player.v1.PlayerService/SetPlayerStatus',
             cage_dot_player_dot_v1_dot_player__service__pb2.SetPlayerStatusRequest.SerializeToString,
             cage_dot_player_dot_v1_dot_player__service__pb2.SetPlayerStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetPlayerBlocks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cage.player.v1.PlayerService/SetPlayerBlocks',
+            cage_dot_player_dot_v1_dot_player__service__pb2.SetPlayerBlocksRequest.SerializeToString,
+            cage_dot_player_dot_v1_dot_player__service__pb2.SetPlayerBlocksResponse.FromString,
             options,
             channel_credentials,
             insecure,

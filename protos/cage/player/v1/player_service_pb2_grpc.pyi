@@ -61,6 +61,12 @@ class PlayerServiceStub:
 
     Failure: PLAYER_NOT_FOUND.
     """
+    SetPlayerBlocks: _grpc.UnaryUnaryMultiCallable[_player_service_pb2.SetPlayerBlocksRequest, _player_service_pb2.SetPlayerBlocksResponse]
+    """Replace what a player may not bet on: everything, or some kinds of gambling. A
+    bet that commits after this call obeys it; wins and rollbacks still pass.
+
+    Failure: PLAYER_NOT_FOUND.
+    """
 
 @_typing.type_check_only
 class PlayerServiceAsyncStub(PlayerServiceStub):
@@ -92,6 +98,12 @@ class PlayerServiceAsyncStub(PlayerServiceStub):
     SetPlayerStatus: _aio.UnaryUnaryMultiCallable[_player_service_pb2.SetPlayerStatusRequest, _player_service_pb2.SetPlayerStatusResponse]  # type: ignore[assignment]
     """Change a player's status. A bet that commits after this call obeys it. A
     status other than ACTIVE ends no round: wins and rollbacks still pass.
+
+    Failure: PLAYER_NOT_FOUND.
+    """
+    SetPlayerBlocks: _aio.UnaryUnaryMultiCallable[_player_service_pb2.SetPlayerBlocksRequest, _player_service_pb2.SetPlayerBlocksResponse]  # type: ignore[assignment]
+    """Replace what a player may not bet on: everything, or some kinds of gambling. A
+    bet that commits after this call obeys it; wins and rollbacks still pass.
 
     Failure: PLAYER_NOT_FOUND.
     """
@@ -147,6 +159,18 @@ class PlayerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_player_service_pb2.SetPlayerStatusResponse, _abc.Awaitable[_player_service_pb2.SetPlayerStatusResponse]]:
         """Change a player's status. A bet that commits after this call obeys it. A
         status other than ACTIVE ends no round: wins and rollbacks still pass.
+
+        Failure: PLAYER_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def SetPlayerBlocks(
+        self,
+        request: _player_service_pb2.SetPlayerBlocksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_player_service_pb2.SetPlayerBlocksResponse, _abc.Awaitable[_player_service_pb2.SetPlayerBlocksResponse]]:
+        """Replace what a player may not bet on: everything, or some kinds of gambling. A
+        bet that commits after this call obeys it; wins and rollbacks still pass.
 
         Failure: PLAYER_NOT_FOUND.
         """

@@ -39,7 +39,7 @@ class CreateLaunchTokenRequest(_message.Message):
     """
     game_id: _builtins.str
     """Required. The game, 1 to 128 printable characters. Failure: GAME_NOT_FOUND,
-    GAME_UNAVAILABLE.
+    GAME_UNAVAILABLE, MAINTENANCE.
     """
     currency_code: _builtins.str
     """Required. Currency of the session, 3 to 12 upper-case letters and digits.

@@ -66,7 +66,7 @@ class SessionServiceServicer(object):
         it for a session by WalletService.Authenticate.
 
         Failure: PLAYER_NOT_FOUND, GAME_NOT_FOUND, CURRENCY_NOT_FOUND,
-        CURRENCY_MISMATCH, PLAYER_BLOCKED, KYC_REQUIRED, GAME_UNAVAILABLE.
+        CURRENCY_MISMATCH, PLAYER_BLOCKED, KYC_REQUIRED, GAME_UNAVAILABLE, MAINTENANCE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

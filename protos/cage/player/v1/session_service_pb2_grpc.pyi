@@ -44,7 +44,7 @@ class SessionServiceStub:
     it for a session by WalletService.Authenticate.
 
     Failure: PLAYER_NOT_FOUND, GAME_NOT_FOUND, CURRENCY_NOT_FOUND,
-    CURRENCY_MISMATCH, PLAYER_BLOCKED, KYC_REQUIRED, GAME_UNAVAILABLE.
+    CURRENCY_MISMATCH, PLAYER_BLOCKED, KYC_REQUIRED, GAME_UNAVAILABLE, MAINTENANCE.
     """
     EndSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.EndSessionRequest, _session_service_pb2.EndSessionResponse]
     """End every game session of a player. A bet that commits after this call
@@ -69,7 +69,7 @@ class SessionServiceAsyncStub(SessionServiceStub):
     it for a session by WalletService.Authenticate.
 
     Failure: PLAYER_NOT_FOUND, GAME_NOT_FOUND, CURRENCY_NOT_FOUND,
-    CURRENCY_MISMATCH, PLAYER_BLOCKED, KYC_REQUIRED, GAME_UNAVAILABLE.
+    CURRENCY_MISMATCH, PLAYER_BLOCKED, KYC_REQUIRED, GAME_UNAVAILABLE, MAINTENANCE.
     """
     EndSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.EndSessionRequest, _session_service_pb2.EndSessionResponse]  # type: ignore[assignment]
     """End every game session of a player. A bet that commits after this call
@@ -97,7 +97,7 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         it for a session by WalletService.Authenticate.
 
         Failure: PLAYER_NOT_FOUND, GAME_NOT_FOUND, CURRENCY_NOT_FOUND,
-        CURRENCY_MISMATCH, PLAYER_BLOCKED, KYC_REQUIRED, GAME_UNAVAILABLE.
+        CURRENCY_MISMATCH, PLAYER_BLOCKED, KYC_REQUIRED, GAME_UNAVAILABLE, MAINTENANCE.
         """
 
     @_abc_1.abstractmethod

@@ -71,7 +71,7 @@ class WalletServiceStub:
     for the same session.
 
     Failure: LAUNCH_TOKEN_INVALID, LAUNCH_TOKEN_EXPIRED, SESSION_ENDED,
-    PLAYER_BLOCKED, KYC_REQUIRED, GAME_UNAVAILABLE.
+    PLAYER_BLOCKED, KYC_REQUIRED, GAME_UNAVAILABLE, MAINTENANCE.
     """
     GetBalance: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.GetBalanceRequest, _wallet_service_pb2.GetBalanceResponse]
     """Read the balance of a player, as of after every call answered before.
@@ -87,7 +87,7 @@ class WalletServiceStub:
     Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, GAME_NOT_FOUND,
     CURRENCY_NOT_FOUND, SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, ALREADY_ROLLED_BACK,
     SESSION_REQUIRED, SESSION_NOT_FOUND, SESSION_EXPIRED, SESSION_ENDED,
-    CURRENCY_MISMATCH, GAME_UNAVAILABLE, PLAYER_BLOCKED, KYC_REQUIRED,
+    CURRENCY_MISMATCH, GAME_UNAVAILABLE, MAINTENANCE, PLAYER_BLOCKED, KYC_REQUIRED,
     ROUND_CLOSED, FREE_ROUNDS_UNAVAILABLE, INSUFFICIENT_FUNDS.
     """
     Win: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.WinRequest, _wallet_service_pb2.WinResponse]
@@ -208,7 +208,7 @@ class WalletServiceAsyncStub(WalletServiceStub):
     for the same session.
 
     Failure: LAUNCH_TOKEN_INVALID, LAUNCH_TOKEN_EXPIRED, SESSION_ENDED,
-    PLAYER_BLOCKED, KYC_REQUIRED, GAME_UNAVAILABLE.
+    PLAYER_BLOCKED, KYC_REQUIRED, GAME_UNAVAILABLE, MAINTENANCE.
     """
     GetBalance: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.GetBalanceRequest, _wallet_service_pb2.GetBalanceResponse]  # type: ignore[assignment]
     """Read the balance of a player, as of after every call answered before.
@@ -224,7 +224,7 @@ class WalletServiceAsyncStub(WalletServiceStub):
     Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, GAME_NOT_FOUND,
     CURRENCY_NOT_FOUND, SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, ALREADY_ROLLED_BACK,
     SESSION_REQUIRED, SESSION_NOT_FOUND, SESSION_EXPIRED, SESSION_ENDED,
-    CURRENCY_MISMATCH, GAME_UNAVAILABLE, PLAYER_BLOCKED, KYC_REQUIRED,
+    CURRENCY_MISMATCH, GAME_UNAVAILABLE, MAINTENANCE, PLAYER_BLOCKED, KYC_REQUIRED,
     ROUND_CLOSED, FREE_ROUNDS_UNAVAILABLE, INSUFFICIENT_FUNDS.
     """
     Win: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.WinRequest, _wallet_service_pb2.WinResponse]  # type: ignore[assignment]
@@ -348,7 +348,7 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         for the same session.
 
         Failure: LAUNCH_TOKEN_INVALID, LAUNCH_TOKEN_EXPIRED, SESSION_ENDED,
-        PLAYER_BLOCKED, KYC_REQUIRED, GAME_UNAVAILABLE.
+        PLAYER_BLOCKED, KYC_REQUIRED, GAME_UNAVAILABLE, MAINTENANCE.
         """
 
     @_abc_1.abstractmethod
@@ -376,7 +376,7 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, GAME_NOT_FOUND,
         CURRENCY_NOT_FOUND, SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, ALREADY_ROLLED_BACK,
         SESSION_REQUIRED, SESSION_NOT_FOUND, SESSION_EXPIRED, SESSION_ENDED,
-        CURRENCY_MISMATCH, GAME_UNAVAILABLE, PLAYER_BLOCKED, KYC_REQUIRED,
+        CURRENCY_MISMATCH, GAME_UNAVAILABLE, MAINTENANCE, PLAYER_BLOCKED, KYC_REQUIRED,
         ROUND_CLOSED, FREE_ROUNDS_UNAVAILABLE, INSUFFICIENT_FUNDS.
         """
 
