@@ -340,7 +340,7 @@ def switch_game(
 
 
 # Nothing, everything, the vertical of slots, that of dice.
-BLOCKS = [0, 0, 1, 1 << VERTICALS["slots"], 1 << VERTICALS["dice"]]
+BLOCKS = [0, 0, 0, 0, 0, 1, 1 << VERTICALS["slots"], 1 << VERTICALS["dice"]]
 
 
 def draw_switch(rng: Random, name: str, player_id: str) -> object:
@@ -350,8 +350,8 @@ def draw_switch(rng: Random, name: str, player_id: str) -> object:
     return switch_game(
         name,
         rng.choice(["slots", "dice"]),
-        enabled=rng.random() < 0.7,
-        in_maintenance=rng.random() < 0.2,
+        enabled=rng.random() < 0.8,
+        in_maintenance=rng.random() < 0.1,
     )
 
 

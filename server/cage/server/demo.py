@@ -6,6 +6,7 @@ database, for their owner only, and are used again at the next start.
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cage.core.admin import (
     LOCAL_ACTOR,
@@ -149,7 +150,7 @@ def _parts(registry: Registry) -> list[tuple[type, Change]]:
     return parts
 
 
-def _by(what: str) -> dict[str, str]:
+def _by(what: str) -> dict[str, Any]:
     """Return what every change of the demo carries: who makes it, and its id."""
     return {"key_id": LOCAL_ACTOR, "request_id": f"demo-{what}"}
 
