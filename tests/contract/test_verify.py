@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tests.simulation.calls import (
+    adjust,
     award,
     bet,
     close_round,
@@ -37,6 +38,7 @@ HISTORY: list[Any] = [
     award("a1", 9),
     award("a2", 9, informational=True, round_id="r4"),
     close_round(),
+    adjust("c1", -7, "w1"),
     set_status("block", "ann", PlayerStatus.SUSPENDED),
     bet("b5", 1, player_id="bob"),
 ]
@@ -181,6 +183,9 @@ CHANGES: list[tuple[str, str]] = [
     ("DELETE FROM wallets WHERE player_no = 17", "missing wallet"),
     ("UPDATE wallets SET player_no = 99 WHERE player_no = 17", "missing wallet"),
     ("UPDATE rounds SET win_amount = 1 WHERE round_id = 'r1'", "wrong round"),
+    ("UPDATE rounds SET adjust_count = 2 WHERE round_id = 'r1'", "wrong round"),
+    ("UPDATE rounds SET adjust_amount = 7 WHERE round_id = 'r1'", "wrong round"),
+    ("UPDATE transactions SET amount = -8 WHERE kind = 8", "changed amount"),
     ("UPDATE rounds SET bet_cash = 1 WHERE round_id = 'r1'", "wrong round"),
     ("UPDATE rounds SET standing_count = 0 WHERE round_id = 'r1'", "wrong round"),
     ("UPDATE rounds SET closed = 0 WHERE round_id = 'r1'", "wrong round"),

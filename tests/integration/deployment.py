@@ -293,6 +293,25 @@ class Player:
         }
         return requests.award(**self._call(round_id, call))
 
+    def adjust(
+        self,
+        delta: str | Money,
+        *references: str,
+        id_: str | None = None,
+        round_id: str = "round",
+        **more: Any,
+    ) -> pb.AdjustRequest:
+        """Build an adjustment of what was posted under some ids."""
+        call = {
+            "delta": self.money(delta)
+            if isinstance(delta, Money)
+            else money(self.currency, delta, signed=True),
+            "transaction_id": id_,
+            "references": references,
+            **more,
+        }
+        return requests.adjust(**self._call(round_id, call))
+
     def read(self, **more: Any) -> pb.GetBalanceRequest:
         """Build a read of the balance."""
         call = {"currency_code": self.currency, **more}

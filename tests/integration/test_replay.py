@@ -36,6 +36,7 @@ CALLS: dict[str, Build] = {
     "close": lambda p, _: p.close(),
     "close by a play": lambda p, _: p.play(round_closed=True),
     "award": lambda p, _: p.award("1.00", "id"),
+    "adjust": lambda p, _: p.adjust("-1.00", "b", id_="id"),
 }
 
 

@@ -9,6 +9,7 @@ from tests.integration.deployment import Casino, Deployment, Player, Ruled
 
 from cage.admin.v1.admin_pb2 import Integration
 from cage.client import (
+    AdjustOverdraftRule,
     InvalidFieldError,
     PlayFundsRule,
     RefusedBetRule,
@@ -38,6 +39,7 @@ DEFAULT = WalletRules(
     wins_per_bet=WinsPerBetRule.WINS_PER_BET_RULE_MANY,
     settlement=SettlementRule.SETTLEMENT_RULE_BET_OR_ROUND,
     play_funds=PlayFundsRule.PLAY_FUNDS_RULE_REQUEST_ORDER,
+    adjust_overdraft=AdjustOverdraftRule.ADJUST_OVERDRAFT_RULE_REJECT,
 )
 # Every rule switched.
 OTHER = WalletRules(
@@ -54,6 +56,7 @@ OTHER = WalletRules(
     wins_per_bet=WinsPerBetRule.WINS_PER_BET_RULE_ONE,
     settlement=SettlementRule.SETTLEMENT_RULE_BET,
     play_funds=PlayFundsRule.PLAY_FUNDS_RULE_BETS_FIRST,
+    adjust_overdraft=AdjustOverdraftRule.ADJUST_OVERDRAFT_RULE_ALLOW_NEGATIVE,
 )
 NAMES = [field.name for field in WalletRules.DESCRIPTOR.fields if field.number > 1]
 

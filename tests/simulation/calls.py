@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from cage.core.adjust import Adjust, Reference
 from cage.core.wallet import (
     Award,
     Bet,
@@ -70,6 +71,20 @@ def award(transaction_id: str = "a1", amount: int = 10, **changes: Any) -> Award
         "transaction_id": transaction_id,
     }
     return Award(**{**PLACE, **content, **changes})
+
+
+def adjust(
+    transaction_id: str = "a1", delta: int = 10, *names: str, **changes: Any
+) -> Adjust:
+    """Adjust round r1 by 10 cents, because of bet b1 unless others are named."""
+    content: dict[str, Any] = {
+        "currency_code": "EUR",
+        "delta": delta,
+        "scale": 2,
+        "references": tuple(Reference(transaction_id=n) for n in names or ("b1",)),
+        "transaction_id": transaction_id,
+    }
+    return Adjust(**{**PLACE, **content, **changes})
 
 
 def get_balance(**changes: Any) -> GetBalance:

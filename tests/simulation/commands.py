@@ -28,6 +28,7 @@ from tests.simulation.deployment import (
 from tests.simulation.rules import switch_rules
 from tests.simulation.spoils import altered
 
+from cage.core.adjust import Adjust, Reference
 from cage.core.admin import LOCAL_ACTOR, UpdateGame, UpdateIntegration
 from cage.core.ids import public_id
 from cage.core.key import RevokeApiKey
@@ -178,6 +179,25 @@ def award(rng: Random) -> Award:
     )
 
 
+def adjust(rng: Random) -> Adjust:
+    """Draw an adjustment of one transaction, or of two."""
+    where = place(rng)
+    kinds = [Kind.UNSPECIFIED] * 6 + [Kind.BET, Kind.WIN]
+    names = {rng.choice(IDS) for _ in range(rng.choice([1, 1, 2]))}
+    return Adjust(
+        **where,
+        currency_code="EUR",
+        delta=rng.choice(AMOUNTS) * rng.choice([1, -1, -1]),
+        scale=2,
+        transaction_id=an_id(rng),
+        references=tuple(
+            Reference(transaction_id=name, kind=rng.choice(kinds))
+            for name in sorted(names)
+        ),
+        round_closed=is_closed(rng),
+    )
+
+
 def get_balance(rng: Random) -> GetBalance:
     """Draw a read of a balance."""
     where = place(rng)
@@ -196,6 +216,7 @@ KINDS: list[Callable[[Random], Any]] = [
     *[play] * 5,
     *[rollback] * 5,
     *[award] * 2,
+    *[adjust] * 2,
     close_round,
     get_balance,
 ]
@@ -378,12 +399,15 @@ def any_command(rng: Random) -> Any:
 
 
 def follow(rng: Random, command: Any, earlier: Sequence[Any]) -> Any:
-    """Let a win or a rollback be about what was sent before, if anything was."""
+    """Let a call be about what was sent before, if it refers and anything was."""
     kinds: Any = Bet | Play
     if isinstance(command, Rollback):
-        kinds = rng.choice([Bet | Play, Bet | Play, Win | Award])
+        kinds = rng.choice([Bet | Play, Bet | Play, Win | Award | Adjust])
+    elif isinstance(command, Adjust):
+        kinds = Bet | Play | Win | Award | Adjust
     moves = [each for each in earlier if isinstance(each, kinds)]
-    if not moves or not isinstance(command, Win | Rollback) or rng.random() < 0.3:
+    refers = isinstance(command, Win | Rollback | Adjust)
+    if not moves or not refers or rng.random() < 0.3:
         return command
     about = moves[-rng.randint(1, min(5, len(moves)))]
     actions = getattr(about, "actions", [about])
@@ -394,7 +418,12 @@ def follow(rng: Random, command: Any, earlier: Sequence[Any]) -> Any:
         own_ids = [command.transaction_id, command.original_id, an_id(rng)]
         command.transaction_id = rng.choice(own_ids)
         if command.currency_code and actions and rng.random() < 0.5:
-            command.amount = actions[0].amount
+            command.amount = getattr(actions[0], "amount", 0)
+    elif isinstance(command, Adjust):
+        command.game_id, command.round_id = about.game_id, about.round_id
+        command.round_closed = command.round_closed and bool(about.round_id)
+        if ids:
+            command.references = (Reference(transaction_id=rng.choice(ids)),)
     else:
         command.game_id, command.round_id = about.game_id, about.round_id
         command.bet_transaction_id = rng.choice(["", *ids])

@@ -65,6 +65,8 @@ class Row:
     rolled_back: bool = False
     # Of a win: the bet that it names, if the player has it.
     bet: "Row | None" = None
+    # Of an adjustment: what it corrects.
+    corrects: list["Row"] = field(default_factory=list)
     # Of a rollback: what it reversed, or as which rollback it answers.
     reversed_rows: list["Row"] = field(default_factory=list)
     stands_for: "Row | None" = None
@@ -106,6 +108,19 @@ class RoundRows:
         if self.stakes() and not self.standing():
             return "CANCELLED"
         return "CLOSED" if self.is_closed else "OPEN"
+
+    def adjustments(self) -> list[Row]:
+        """Return the adjustments."""
+        return [row for row in self.rows if row.kind == "ADJUST"]
+
+    def is_adjusted(self, row: Row) -> bool:
+        """Say whether an adjustment after a row corrects it, or several at once."""
+        later = self.rows[self.rows.index(row) + 1 :]
+        return any(
+            len(each.corrects) > 1 or row in each.corrects
+            for each in later
+            if each.kind == "ADJUST"
+        )
 
     def is_settled(self, bet: Row) -> bool:
         """Say whether a win of another call, or a close, came after a bet."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.simulation.deployment import GAME_KEYS, SCALES, SESSIONS, VERTICALS
 from tests.simulation.ledger import MAX, MOVE, RefusedError, RoundRows, Row
+from tests.simulation.model_adjusts import Adjusts
 from tests.simulation.model_rollbacks import Rollbacks
 from tests.simulation.model_wins import Wins
 from tests.simulation.rules import named
@@ -19,7 +20,7 @@ from cage.core.session import EndSession
 from cage.core.wallet import Bet, CloseRound, GetBalance, Play, Win
 
 
-class Model(Wins, Rollbacks):
+class Model(Wins, Rollbacks, Adjusts):
     """Answer commands from what was answered before."""
 
     def apply(self, command: Any) -> Any:
@@ -225,6 +226,8 @@ class Model(Wins, Rollbacks):
             "state": round_.state(),
             "bet_amount": sum(row.amount for row in round_.standing()),
             "win_amount": round_.won(),
+            "adjust_amount": sum(row.amount for row in round_.adjustments()),
+            "adjust_count": len(round_.adjustments()),
             "bet_count": len(round_.stakes()),
             "win_count": len(round_.wins()),
             "rolled_back_count": len(rolled_back),
@@ -234,9 +237,12 @@ class Model(Wins, Rollbacks):
         """Sum up what the other side of all that stands was given or gave."""
         sums: Counter[tuple[str, str, str]] = Counter()
         for row in self.ids.values():
-            if row.kind in {"BET", "WIN", "AWARD"} and not row.rolled_back:
-                account = "AWARD" if row.kind == "AWARD" else "GAME"
-                account = "TIP" if row.is_tip else account
+            if row.kind in {"BET", "WIN", "AWARD", "ADJUST"} and not row.rolled_back:
+                about = row
+                while about.corrects:
+                    about = about.corrects[0]
+                account = "AWARD" if about.kind == "AWARD" else "GAME"
+                account = "TIP" if about.is_tip else account
                 sums[account, row.game_id, row.currency] -= row.cash + row.bonus
         return sums
 

@@ -136,7 +136,7 @@ class Rollbacks(Ledger):
             return ""
         rule = self._rule(sent, "win_rollback")
         # An award outside of any round is in no unit: it is never rolled back.
-        if rule == "REJECT" or not unit:
+        if rule == "REJECT" or not unit or unit[0].kind == "ADJUST":
             raise RefusedError("ROLLBACK_NOT_ALLOWED")
         return rule
 
@@ -144,6 +144,7 @@ class Rollbacks(Ledger):
         """Let a rollback pass the wins and the close that came after its bets."""
         bets = [row for row in unit if row.kind == "BET"]
         is_settled = any(round_.is_settled(bet) for bet in bets)
+        is_settled = is_settled or any(round_.is_adjusted(row) for row in unit)
         if is_settled and self._rule(sent, "settled_rollback") == "REFUSE":
             raise RefusedError("ALREADY_SETTLED")
         closer = round_.closer

@@ -6,7 +6,8 @@ from typing import Any
 
 from tests.simulation.deployment import LATE_KEY
 
-from cage.core.money import INT64_MAX
+from cage.core.adjust import Adjust, Reference
+from cage.core.money import INT64_MAX, INT64_MIN
 from cage.core.wallet import (
     Award,
     Bet,
@@ -18,7 +19,7 @@ from cage.core.wallet import (
     Win,
 )
 
-WALLET = (Bet, Win, Play, Rollback, CloseRound, Award, GetBalance)
+WALLET = (Bet, Win, Play, Rollback, CloseRound, Award, Adjust, GetBalance)
 
 # What a caller may get wrong, or change in a retry. What a command lacks stays.
 SPOILS: list[dict[str, object]] = [
@@ -57,6 +58,11 @@ SPOILS: list[dict[str, object]] = [
     {"transaction_id": "t1"},
     {"bet_transaction_id": "t1"},
     {"original_id": "t1"},
+    {"delta": -10},
+    {"delta": INT64_MIN},
+    {"delta": INT64_MAX},
+    {"delta": 101, "scale": 3},
+    {"references": (Reference(transaction_id="t1"),)},
     {"jackpot_wins": (JackpotWin(jackpot_id="j", currency_code="EUR", amount=40,
                                  scale=2),)},
     {"jackpot_wins": (JackpotWin(jackpot_id="j", currency_code="USD", amount=1,

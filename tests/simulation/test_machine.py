@@ -117,6 +117,8 @@ def shown_round(round_: Round) -> dict[str, Any]:
         "state": round_.state.name,
         "bet_amount": round_.bet_cash + round_.bet_bonus,
         "win_amount": round_.win_amount,
+        "adjust_amount": round_.adjust_amount,
+        "adjust_count": round_.adjust_count,
         "bet_count": round_.bet_count,
         "win_count": round_.win_count,
         "rolled_back_count": round_.rolled_back_count,

@@ -17,8 +17,8 @@ REASONS = set(
     TRANSACTION_NOT_FOUND""".split()
 )
 FIELDS = set(
-    """actions amount bet_transaction_id campaign_id currency_code game_id kind
-    original round_id""".split()
+    """actions amount bet_transaction_id campaign_id currency_code delta game_id kind
+    original references round_id""".split()
 )
 # Some answers are rare; the search ends when all were met.
 HISTORIES_MAX = 4_000
@@ -26,6 +26,7 @@ HISTORIES_MAX = 4_000
 REACHED = {(name, value) for name, values in VALUES.items() for value in values} | {
     ("spent", "ALLOW_NEGATIVE"),
     ("spent", "NO_OP"),
+    ("overdrawn", "ALLOW_NEGATIVE"),
 }
 
 

@@ -121,6 +121,7 @@ from cage.client._wallet import (
     Wallet,
 )
 from cage.wallet.v1.wallet_pb2 import (
+    AdjustOverdraftRule,
     PlayFundsRule,
     RefusedBetRule,
     RollbackAmountRule,
@@ -132,6 +133,7 @@ from cage.wallet.v1.wallet_pb2 import (
 )
 
 __all__ = [
+    "AdjustOverdraftRule",
     "Admin",
     "AlreadyRolledBackError",
     "AlreadySettledError",

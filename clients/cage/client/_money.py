@@ -9,18 +9,30 @@ _AMOUNT_MAX = 2**63 - 1
 _DECIMAL = re.compile(r"(?P<whole>\d+)(?:\.(?P<fraction>\d+))?", re.ASCII)
 
 
-def money(currency_code: str, amount: str | int, *, scale: int | None = None) -> Money:
+def money(
+    currency_code: str,
+    amount: str | int,
+    *,
+    scale: int | None = None,
+    signed: bool = False,
+) -> Money:
     """Build an amount of money from a decimal string, or from units and a scale.
 
     ``money("INR", "500.00")`` is 50000 units of 10^-2: the string's own decimal
     places are the scale, unless ``scale`` asks for more. ``money("INR", 50000,
     scale=2)`` is the same from the number of units; there the scale is required,
-    because a bare number does not say whether it counts rupees or paise.
+    because a bare number does not say whether it counts rupees or paise. ``signed``
+    lets "-5.00" pass too, for the delta of an adjustment.
 
     Raises TypeError for anything but ``str`` and ``int`` (a float above all), and
     ValueError for what is no plain decimal, is negative, leaves 64 bits, or has
     more decimal places than ``scale`` or than 18.
     """
+    if signed and str(amount).startswith("-"):
+        size = amount[1:] if isinstance(amount, str) else -amount
+        built = money(currency_code, size, scale=scale)
+        built.amount = -built.amount
+        return built
     if isinstance(amount, bool) or not isinstance(amount, str | int):
         raise TypeError(f"amount must be str or int, not {type(amount).__name__}")
     if isinstance(amount, str):

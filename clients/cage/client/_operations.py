@@ -1,4 +1,4 @@
-"""Offer the seven operations of a wallet, however they travel.
+"""Offer the operations of a wallet, however they travel.
 
 A unary call and a frame of a stream take the same request and answer the same reply.
 The signatures live in ``requests``; this module only says who answers what.
@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 
 from cage.client import requests
 from cage.wallet.v1.wallet_service_pb2 import (
+    AdjustResponse,
     AwardResponse,
     BetResponse,
     CloseRoundResponse,
@@ -61,3 +62,4 @@ class Operations:
     rollback = _operation(requests.rollback, RollbackResponse)
     close_round = _operation(requests.close_round, CloseRoundResponse)
     award = _operation(requests.award, AwardResponse)
+    adjust = _operation(requests.adjust, AdjustResponse)

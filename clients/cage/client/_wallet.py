@@ -15,6 +15,8 @@ from cage.client._pages import Pager
 from cage.client._stream import Stream, answer_of
 from cage.wallet.v1.wallet_pb2 import Transaction, TransactionKind
 from cage.wallet.v1.wallet_service_pb2 import (
+    AdjustRequest,
+    AdjustResponse,
     AuthenticateRequest,
     AuthenticateResponse,
     AwardRequest,
@@ -50,6 +52,7 @@ OperationRequest: TypeAlias = (
     | RollbackRequest
     | CloseRoundRequest
     | AwardRequest
+    | AdjustRequest
     | GetBalanceRequest
 )
 OperationReply: TypeAlias = (
@@ -59,6 +62,7 @@ OperationReply: TypeAlias = (
     | RollbackResponse
     | CloseRoundResponse
     | AwardResponse
+    | AdjustResponse
     | GetBalanceResponse
 )
 

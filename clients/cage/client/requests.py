@@ -23,6 +23,7 @@ from cage.wallet.v1.wallet_pb2 import (
     TransactionKind,
 )
 from cage.wallet.v1.wallet_service_pb2 import (
+    AdjustRequest,
     AwardRequest,
     BetRequest,
     CloseRoundRequest,
@@ -32,11 +33,13 @@ from cage.wallet.v1.wallet_service_pb2 import (
     PlayBet,
     PlayRequest,
     PlayWin,
+    Reference,
     RollbackRequest,
     WinRequest,
 )
 
 __all__ = [
+    "adjust",
     "award",
     "bet",
     "close_round",
@@ -299,4 +302,45 @@ def award(
         kind=kind,
         campaign_id=campaign_id,
         informational=informational,
+    )
+
+
+def adjust(
+    *,
+    player_id: str,
+    game_id: str,
+    delta: Money,
+    references: Iterable[Reference | str],
+    transaction_id: str | None = None,
+    round_id: str = "",
+    session_token: str = "",
+    round_closed: bool = False,
+    occur_time: datetime | None = None,
+    details: str = "",
+) -> AdjustRequest:
+    """Correct what was posted before, up (``delta`` positive) or down.
+
+    ``references`` are the transaction ids that it corrects, 1 to 50, or References
+    that name their kind too; all of ``round_id``. After UnknownOutcomeError repeat it
+    until it is answered.
+
+    Raises TransactionNotFoundError, ReferenceMismatchError, CurrencyMismatchError,
+    TransactionMismatchError, BalanceOutOfRangeError; InsufficientFundsError where the
+    rule ``adjust_overdraft`` is REJECT.
+    """
+    named = (
+        Reference(transaction_id=each) if isinstance(each, str) else each
+        for each in references
+    )
+    return AdjustRequest(
+        player_id=player_id,
+        game_id=game_id,
+        round_id=round_id,
+        transaction_id=transaction_id or new_id(),
+        session_token=session_token,
+        round_closed=round_closed,
+        occur_time=timestamp_of(occur_time),
+        details=details,
+        delta=delta,
+        references=named,
     )

@@ -119,6 +119,7 @@ class _SyncOperations(_Facade[_Travelling_co]):
     rollback = _blocking(Operations.rollback)
     close_round = _blocking(Operations.close_round)
     award = _blocking(Operations.award)
+    adjust = _blocking(Operations.adjust)
 
 
 class SyncStream(_SyncOperations[Stream]):

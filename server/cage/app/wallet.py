@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from cage.app.lane import Settable
 from cage.app.page import Page, decode, encode, limit_of
 from cage.app.ports import Reads, Writer
+from cage.core.adjust import Adjust
 from cage.core.errors import CageError, Reason, invalid_field
 from cage.core.ids import lane_of
 from cage.core.player import Gate
@@ -30,7 +31,7 @@ from cage.core.wallet import (
     Win,
 )
 
-WalletCommand = Bet | Win | Play | Rollback | CloseRound | Award | GetBalance
+WalletCommand = Bet | Win | Play | Rollback | CloseRound | Award | Adjust | GetBalance
 
 # A filtered list reads at most so many rows for one page, then gives a short page
 # with a token, so that no page takes long.

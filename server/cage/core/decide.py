@@ -15,6 +15,7 @@ from cage.core.account import (
     decide_set_player_blocks,
     decide_set_player_status,
 )
+from cage.core.adjust import Adjust, decide_adjust
 from cage.core.balance import decide_get_balance
 from cage.core.bet import decide_bet
 from cage.core.book import Book
@@ -50,6 +51,7 @@ DECISIONS: dict[type, Decision] = {
     Rollback: decide_rollback,
     CloseRound: decide_close_round,
     Award: decide_award,
+    Adjust: decide_adjust,
     GetBalance: decide_get_balance,
     RegisterPlayer: decide_register_player,
     SetPlayerStatus: decide_set_player_status,

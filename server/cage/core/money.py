@@ -39,6 +39,23 @@ def default_scale(currency_code: str) -> int:
     return _ISO_EXPONENTS.get(currency_code, 8)
 
 
+def to_ledger_signed(
+    amount: int, scale: int, ledger_scale: int, *, field: str, currency_code: str
+) -> int:
+    """Convert an amount that may be negative; see ``to_ledger`` for what it raises."""
+    converted = to_ledger(
+        abs(amount), scale, ledger_scale, field=field, currency_code=currency_code
+    )
+    if converted > INT64_MAX:
+        # Only the least number of 64 bits has no positive counterpart.
+        raise CageError(
+            Reason.AMOUNT_OUT_OF_RANGE,
+            field=field,
+            problem="leaves 64 bits at the ledger scale",
+        )
+    return converted if amount >= 0 else -converted
+
+
 def to_ledger(
     amount: int, scale: int, ledger_scale: int, *, field: str, currency_code: str
 ) -> int:

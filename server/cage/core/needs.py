@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cage.core import admin, key, kyc
+from cage.core.adjust import Adjust
 from cage.core.book import Book, IdKey, RequestKey, RoundKey, WalletKey
 from cage.core.payment import (
     AuthorizeDeposit,
@@ -41,7 +42,7 @@ from cage.core.wallet import (
     Win,
 )
 
-Move = Bet | Win | Award
+Move = Bet | Win | Award | Adjust
 
 
 @dataclass(slots=True)
@@ -177,6 +178,13 @@ def _get_balance(book: Book, needs: Needs, read: GetBalance) -> None:
 
 def _award(book: Book, needs: Needs, award: Award) -> None:
     _move(book, needs, award)
+
+
+def _adjust(book: Book, needs: Needs, adjust: Adjust) -> None:
+    found = _move(book, needs, adjust)
+    if found is not None:
+        who = (found[0].player_no, found[1], KeySpace.MOVE)
+        needs.ids |= {(*who, each.transaction_id) for each in adjust.references}
 
 
 def _request(_: Book, needs: Needs, command: Command) -> None:
@@ -388,6 +396,7 @@ FIRST: dict[type, First] = {
     Rollback: _rollback,
     CloseRound: _round,
     Award: _award,
+    Adjust: _adjust,
     GetBalance: _get_balance,
     RegisterPlayer: _request,
     SetPlayerStatus: _profile,

@@ -108,7 +108,8 @@ def _reverse_posted(
     unit = _unit(round_, original)
     bets = [row for row in unit if row.kind == Kind.BET]
     is_win = not bets
-    if round_ is None or (is_win and rules.win_rollback == WinRollbackRule.REJECT):
+    is_kept = is_win and rules.win_rollback == WinRollbackRule.REJECT
+    if round_ is None or is_kept or original.kind == Kind.ADJUST:
         raise CageError(Reason.ROLLBACK_NOT_ALLOWED)
     first = round_.rollback_of(original)
     if first is not None:
@@ -129,7 +130,8 @@ def _judge_round(
     rules: Rules, round_: Round, unit: list[Transaction], bets: list[Transaction]
 ) -> None:
     """Let a rollback pass the settlement of its bets and the close of its round."""
-    if rules.settled_rollback == Verdict.REFUSE and any(map(round_.settles, bets)):
+    is_settled = any(map(round_.settles, bets)) or any(map(round_.is_adjusted, unit))
+    if rules.settled_rollback == Verdict.REFUSE and is_settled:
         raise CageError(Reason.ALREADY_SETTLED)
     if not round_.closed or rules.late_rollback == Verdict.ACCEPT:
         return

@@ -18,7 +18,8 @@ class RoundState(IntEnum):
 class Round:
     """Hold the totals of one round of one player in one game.
 
-    The sums are of what stands: rolled back bets and wins do not count. Counts
+    The sums are of what stands: rolled back bets and wins do not count.
+    ``adjust_amount`` is signed from the player's view. Counts
     include them, except ``standing_count``, the bets that stand. ``last_no`` heads
     the chain of the round's transactions. ``history`` is that chain as loaded,
     oldest first, or None when nobody needed it; ``added`` is what this batch adds.
@@ -36,6 +37,8 @@ class Round:
     bet_cash: int = 0
     bet_bonus: int = 0
     win_amount: int = 0
+    adjust_count: int = 0
+    adjust_amount: int = 0
     closed: int = 0
     last_no: int = 0
     open_time_us: int = 0
@@ -66,6 +69,15 @@ class Round:
                 if in_unit or row.reference_no == original.item_no:
                     return row
         return None
+
+    def is_adjusted(self, item: Transaction) -> bool:
+        """Say whether a later adjustment corrects an item, or its whole round."""
+        return bool(self.adjust_count) and any(
+            row.kind == Kind.ADJUST
+            and row.item_no > item.item_no
+            and row.reference_no in (0, item.item_no)
+            for row in self.chain()
+        )
 
     def settles(self, bet: Transaction) -> bool:
         """Say whether a later call of its own settled a bet.

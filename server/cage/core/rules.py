@@ -40,6 +40,13 @@ class RollbackAmountRule(IntEnum):
     MATCH = 2
 
 
+class AdjustOverdraftRule(IntEnum):
+    """What an adjustment does that takes more than the player has."""
+
+    REJECT = 1
+    ALLOW_NEGATIVE = 2
+
+
 class WinsPerBetRule(IntEnum):
     """How many wins one bet may have."""
 
@@ -80,6 +87,7 @@ class Rules:
     wins_per_bet: WinsPerBetRule = WinsPerBetRule.MANY
     settlement: SettlementRule = SettlementRule.BET_OR_ROUND
     play_funds: PlayFundsRule = PlayFundsRule.REQUEST_ORDER
+    adjust_overdraft: AdjustOverdraftRule = AdjustOverdraftRule.REJECT
 
 
 DEFAULT_RULES = Rules()

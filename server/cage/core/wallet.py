@@ -21,6 +21,7 @@ class Kind(IntEnum):
     AWARD = 4
     CLOSE_ROUND = 5
     DEPOSIT = 6
+    ADJUST = 8
 
 
 class State(IntEnum):
@@ -200,7 +201,8 @@ class Transaction:
     Field order is column order. ``item_no`` is the row's place in the journal of
     its lane. ``wallet_sequence``, ``previous_no`` and ``anchor_no`` chain the rows
     of one wallet, ``round_previous_no`` those of one round. ``reference_no`` is
-    the bet of a win, the original of a rollback, or what an alias stands for.
+    the bet of a win, the original of a rollback, the one transaction that an
+    adjustment corrects, or what an alias stands for.
     ``unit_no`` and ``unit_size`` bind the actions of one Play. 0 means none.
     """
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from cage.core.adjust import Adjust, Reference
 from cage.core.errors import CageError, Reason
 from cage.core.money import SCALE_MAX, default_scale, to_ledger
 from cage.core.registry import Registry
@@ -44,6 +45,7 @@ _check_play = checker_of(wallet_service_pb2.PlayRequest.DESCRIPTOR)
 _check_rollback = checker_of(wallet_service_pb2.RollbackRequest.DESCRIPTOR)
 _check_close_round = checker_of(wallet_service_pb2.CloseRoundRequest.DESCRIPTOR)
 _check_award = checker_of(wallet_service_pb2.AwardRequest.DESCRIPTOR)
+_check_adjust = checker_of(wallet_service_pb2.AdjustRequest.DESCRIPTOR)
 _check_get_balance = checker_of(wallet_service_pb2.GetBalanceRequest.DESCRIPTOR)
 
 _read_bet = attrgetter(
@@ -213,6 +215,29 @@ def to_award(
         kind=request.kind,
         campaign_id=request.campaign_id,
         informational=request.informational,
+        round_closed=request.round_closed,
+        extra=_common_extra(request) or None,
+    )
+
+
+def to_adjust(
+    request: wallet_service_pb2.AdjustRequest, key_id: str, _registry: Registry
+) -> Adjust:
+    """Read an adjustment; the core judges what it refers to."""
+    _check_adjust(request)
+    return Adjust(
+        key_id=key_id,
+        player_id=request.player_id,
+        game_id=request.game_id,
+        round_id=request.round_id,
+        transaction_id=request.transaction_id,
+        currency_code=request.delta.currency_code,
+        delta=request.delta.amount,
+        scale=_scale(request.delta),
+        references=tuple(
+            Reference(transaction_id=each.transaction_id, kind=Kind(each.kind))
+            for each in request.references
+        ),
         round_closed=request.round_closed,
         extra=_common_extra(request) or None,
     )

@@ -149,6 +149,8 @@ def fill_round(
     message.state = _ROUND_STATES[round_.state]
     message.bet_amount.CopyFrom(to_money(round_.bet_cash + round_.bet_bonus, currency))
     message.win_amount.CopyFrom(to_money(round_.win_amount, currency))
+    message.adjust_amount.CopyFrom(to_money(round_.adjust_amount, currency))
+    message.adjust_count = round_.adjust_count
     message.bet_count = round_.bet_count
     message.win_count = round_.win_count
     message.rolled_back_count = round_.rolled_back_count
@@ -186,6 +188,7 @@ def to_transaction(view: TransactionView, registry: Registry) -> wallet_pb2.Tran
         bonus=to_money(row.bonus, currency),
         reference_transaction_id=view.reference_id
         or extra.get("bet_transaction_id", ""),
+        corrected_transaction_ids=extra.get("references", ()),
         campaign_id=extra.get("campaign_id", ""),
         round_closed=bool(row.flags & FLAG_ROUND_CLOSED),
         details=extra.get("details", ""),
@@ -195,6 +198,8 @@ def to_transaction(view: TransactionView, registry: Registry) -> wallet_pb2.Tran
     fill_time(message.commit_time, row.commit_time_us)
     if row.kind == Kind.BET:
         message.bet_kind = wallet_pb2.BetKind.ValueType(row.variant)
+    elif row.kind == Kind.ADJUST:
+        message.reference_transaction_id = extra["references"][0]
     elif row.kind == Kind.AWARD:
         message.award_kind = wallet_pb2.AwardKind.ValueType(row.variant)
     if row.state == State.REFUSED:

@@ -136,6 +136,12 @@ OPERATIONS = {
             fill=_fill_receipt,
         ),
         Operation(
+            name="adjust",
+            to_command=command.to_adjust,
+            response=pb.AdjustResponse,
+            fill=_fill_receipt,
+        ),
+        Operation(
             name="get_balance",
             to_command=command.to_get_balance,
             response=pb.GetBalanceResponse,

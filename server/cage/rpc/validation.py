@@ -24,6 +24,7 @@ ACTIONS_MAX = 50
 JACKPOTS_MAX = 50
 OPERATIONS_MAX = 1_000
 VERTICALS_MAX = 16
+REFERENCES_MAX = 50
 OPERATORS_MAX = 1_000
 PAGE_SIZE_MAX = 1_000
 SCALE_MAX = 18
@@ -142,6 +143,7 @@ _COUNTS = {
     "jackpot_contributions": JACKPOTS_MAX,
     "jackpot_wins": JACKPOTS_MAX,
     "operations": OPERATIONS_MAX,
+    "references": REFERENCES_MAX,
     "operator_ids": OPERATORS_MAX,
     "verticals": VERTICALS_MAX,
 }
@@ -379,6 +381,18 @@ def _check_award(award: Any) -> None:
         raise _InvalidError("round_id", "is required when round_closed is set")
 
 
+def _check_adjust(adjust: Any) -> None:
+    """Want a round to close, and every reference once."""
+    _check_award(adjust)
+    seen: set[str] = set()
+    for index, reference in enumerate(adjust.references):
+        if reference.transaction_id in seen:
+            raise _InvalidError(
+                f"references[{index}].transaction_id", "must differ between references"
+            )
+        seen.add(reference.transaction_id)
+
+
 def _check_audit_list(request: Any) -> None:
     if request.noun_id and not request.noun:
         raise _InvalidError("noun_id", "must be empty without a noun")
@@ -405,6 +419,7 @@ _WHOLE: dict[str, tuple[Check, ...]] = {
     "PlayAction": (_oneof_check("action"),),
     "Operation": (_oneof_check("operation"),),
     "AwardRequest": (_check_award,),
+    "AdjustRequest": (_check_adjust,),
     "ListAuditEntriesRequest": (_check_audit_list,),
     "ListTransactionsRequest": (_check_transaction_list,),
 }

@@ -44,7 +44,16 @@ class WalletServicer:
     """Answer studios and aggregators."""
 
     JUDGED = frozenset(
-        {"GetBalance", "Bet", "Win", "Play", "Rollback", "CloseRound", "Award"}
+        {
+            "GetBalance",
+            "Bet",
+            "Win",
+            "Play",
+            "Rollback",
+            "CloseRound",
+            "Award",
+            "Adjust",
+        }
     )
 
     def __init__(
@@ -71,6 +80,7 @@ class WalletServicer:
     Rollback = _single("rollback")
     CloseRound = _single("close_round")
     Award = _single("award")
+    Adjust = _single("adjust")
 
     async def GetTransaction(
         self, request: pb.GetTransactionRequest, call: Call

@@ -220,6 +220,8 @@ rounds = _table(
     _int("bet_cash"),
     _int("bet_bonus"),
     _int("win_amount"),
+    _int("adjust_count"),
+    _int("adjust_amount"),
     _int("closed"),
     _int("last_no"),
     _int("open_time_us"),

@@ -253,7 +253,7 @@ def _check_amount(row: Transaction, place: str) -> None:
         expect("changed amount", place, (0, 0), (row.cash, row.bonus))
     elif row.kind == Kind.BET:
         expect("changed amount", place, row.amount, -(row.cash + row.bonus))
-    elif row.kind in (Kind.WIN, Kind.AWARD, Kind.DEPOSIT):
+    elif row.kind in (Kind.WIN, Kind.AWARD, Kind.ADJUST, Kind.DEPOSIT):
         posted = 0 if row.flags & FLAG_INFORMATIONAL else row.amount
         expect("changed amount", place, posted, row.cash + row.bonus)
 
@@ -278,6 +278,9 @@ def _move_round(state: _Lane, row: Transaction, place: str) -> None:
     elif row.kind in (Kind.WIN, Kind.AWARD):
         round_.win_count += 1
         round_.win_amount += row.cash + row.bonus
+    elif row.kind == Kind.ADJUST:
+        round_.adjust_count += 1
+        round_.adjust_amount += row.amount
     elif row.kind == Kind.ROLLBACK:
         _roll_back(state, round_, row, place)
     if row.kind == Kind.BET and round_.standing_count and not round_.closed:

@@ -34,6 +34,24 @@ def test_exact_amounts(
 
 
 @pytest.mark.parametrize(
+    ("amount", "scale", "units"),
+    [("-5.00", None, -500), ("5.00", None, 500), (-500, 2, -500), (500, 2, 500)],
+)
+def test_signed_amounts(amount: str | int, scale: int | None, units: int) -> None:
+    """A delta may be negative."""
+    built = money("INR", amount, scale=scale, signed=True)
+
+    assert built == Money(currency_code="INR", amount=units, scale=2)
+
+
+@pytest.mark.parametrize("amount", ["--1", "-", "-1e3", -1.0])
+def test_sign_is_one_minus(amount: Any) -> None:
+    """A signed amount is a plain decimal behind at most one minus."""
+    with pytest.raises((TypeError, ValueError)):
+        money("INR", amount, scale=2, signed=True)
+
+
+@pytest.mark.parametrize(
     ("amount", "scale", "error"),
     [
         (5.0, 2, TypeError),

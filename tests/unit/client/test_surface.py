@@ -126,6 +126,7 @@ def test_one_id_is_made_when_none_is_given(name: str) -> None:
     build = getattr(requests, name)
     samples = {
         "amount": money("INR", "1.00"),
+        "delta": money("INR", "-1.00", signed=True),
         "kind": 1,
         "original_transaction_id": "o",
     }

@@ -11,6 +11,7 @@ from cage.core.player import PlayerStatus
 from cage.core.registry import Role
 from cage.core.round import RoundState
 from cage.core.rules import (
+    AdjustOverdraftRule,
     PlayFundsRule,
     RefusedBetRule,
     RollbackAmountRule,
@@ -50,6 +51,11 @@ def test_reasons_are_those_of_the_contract() -> None:
         (WinsPerBetRule, wallet_pb2.WinsPerBetRule, "WINS_PER_BET_RULE_"),
         (SettlementRule, wallet_pb2.SettlementRule, "SETTLEMENT_RULE_"),
         (PlayFundsRule, wallet_pb2.PlayFundsRule, "PLAY_FUNDS_RULE_"),
+        (
+            AdjustOverdraftRule,
+            wallet_pb2.AdjustOverdraftRule,
+            "ADJUST_OVERDRAFT_RULE_",
+        ),
     ],
 )
 def test_numbers_are_those_of_the_contract(

@@ -7,6 +7,7 @@ from tests.simulation.deployment import Desk
 
 from cage.core.rules import (
     DEFAULT_RULES,
+    AdjustOverdraftRule,
     PlayFundsRule,
     RefusedBetRule,
     RollbackAmountRule,
@@ -44,6 +45,10 @@ RULES: dict[str, tuple[int, tuple[int, ...]]] = {
         (SettlementRule.BET, SettlementRule.ROUND),
     ),
     "play_funds": (PlayFundsRule.REQUEST_ORDER, (PlayFundsRule.BETS_FIRST,)),
+    "adjust_overdraft": (
+        AdjustOverdraftRule.REJECT,
+        (AdjustOverdraftRule.ALLOW_NEGATIVE,),
+    ),
 }
 
 

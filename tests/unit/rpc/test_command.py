@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cage.core.adjust import Adjust, Reference
 from cage.core.errors import CageError, Reason
 from cage.core.registry import Currency, Registry, index_registry
 from cage.core.secret import digest_of
@@ -228,6 +229,24 @@ CASES: list[tuple[Any, Any, object]] = [
             **MOVE, amount=EURO, kind=4, campaign_id="mega", informational=True
         ),
         Award(**COMMON, **SENT, kind=4, campaign_id="mega", informational=True),
+    ),
+    (
+        command.to_adjust,
+        pb.AdjustRequest(
+            **MOVE,
+            delta={"currency_code": "EUR", "amount": -12, "scale": 1},
+            references=[{"transaction_id": "b1"}, {"transaction_id": "w1", "kind": 2}],
+        ),
+        Adjust(
+            **COMMON,
+            currency_code="EUR",
+            delta=-12,
+            scale=1,
+            references=(
+                Reference(transaction_id="b1"),
+                Reference(transaction_id="w1", kind=Kind.WIN),
+            ),
+        ),
     ),
     (
         command.to_get_balance,

@@ -41,6 +41,11 @@ BET = {
 PLAY = {"player_id": "ann", "game_id": "slots", "round_id": "r1"}
 STAKE = {"transaction_id": "t1", "amount": EURO, "bet": {}}
 AWARD = {**BET, "kind": 2}
+ADJUST = {
+    **{name: value for name, value in BET.items() if name != "amount"},
+    "delta": {"currency_code": "EUR", "amount": -1},
+    "references": [{"transaction_id": "t0"}],
+}
 ROLLBACK = {
     "player_id": "ann",
     "transaction_id": "t1",
@@ -79,6 +84,10 @@ LEGAL: list[Message] = [
     # A rollback's amount is only compared, so its form does not matter.
     pb.RollbackRequest(**ROLLBACK, amount={"currency_code": "?"}),
     pb.AwardRequest(**AWARD, round_closed=True),
+    pb.AdjustRequest(**ADJUST, round_closed=True),
+    pb.AdjustRequest(
+        **{**ADJUST, "references": [{"transaction_id": f"t{n}"} for n in range(50)]}
+    ),
     pb.ListTransactionsRequest(player_id="ann", page_size=1_000, page_token="any"),
     pb.StreamExecuteRequest(
         correlation_id="1", timeout={"nanos": 1}, operation={"bet": {}}
@@ -227,6 +236,27 @@ ILLEGAL: list[tuple[Message, str, str]] = [
         pb.AwardRequest(**{**AWARD, "round_id": ""}, round_closed=True),
         "round_id",
         "is required when round_closed is set",
+    ),
+    (
+        pb.AdjustRequest(**{**ADJUST, "round_id": ""}, round_closed=True),
+        "round_id",
+        "is required when round_closed is set",
+    ),
+    (pb.AdjustRequest(**{**ADJUST, "delta": None}), "delta", "is required"),
+    (
+        pb.AdjustRequest(**{**ADJUST, "references": []}),
+        "references",
+        "must hold 1 to 50 items",
+    ),
+    (
+        pb.AdjustRequest(**{**ADJUST, "references": [{"transaction_id": "t"}] * 2}),
+        "references[1].transaction_id",
+        "must differ between references",
+    ),
+    (
+        pb.AdjustRequest(**{**ADJUST, "references": [{"kind": 1}]}),
+        "references[0].transaction_id",
+        ID,
     ),
     (
         pb.ListTransactionsRequest(player_id="ann", page_size=1_001),

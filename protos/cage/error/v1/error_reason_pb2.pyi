@@ -175,7 +175,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         }
     """
     ERROR_REASON_TRANSACTION_NOT_FOUND: _ErrorReason.ValueType  # 10
-    """No transaction is stored under the id for this player and caller.
+    """No transaction is stored under the id for this player and caller; for what an
+    adjustment corrects also: none that was posted.
 
     Code: NOT_FOUND. Advice: STOP_AND_REPORT.
     Metadata: transaction_id (id that was sent).
@@ -404,8 +405,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         }
     """
     ERROR_REASON_INSUFFICIENT_FUNDS: _ErrorReason.ValueType  # 25
-    """The playable balance does not cover the bet. ErrorDetail.balance holds the
-    current balance.
+    """The playable balance does not cover the bet, or what an adjustment takes.
+    ErrorDetail.balance holds the current balance.
 
     Code: FAILED_PRECONDITION. Advice: DISCARD.
     Metadata: none.
@@ -526,8 +527,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_ALREADY_SETTLED: _ErrorReason.ValueType  # 33
     """The bet to be rolled back has been settled by a win of another call or by a
-    close of its round. By the rules of the integration also: the bet or the round to
-    be won has its one win.
+    close of its round, or what is to be rolled back has been adjusted. By the rules
+    of the integration also: the bet or the round to be won has its one win.
 
     Code: FAILED_PRECONDITION. Advice: STOP_AND_REPORT.
     Metadata: none.
@@ -540,8 +541,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         }
     """
     ERROR_REASON_ROLLBACK_NOT_ALLOWED: _ErrorReason.ValueType  # 34
-    """The original is of a kind that is not rolled back: a win, an award or a
-    rollback.
+    """The original is of a kind that is not rolled back: a win, an award, an
+    adjustment or a rollback.
 
     Code: FAILED_PRECONDITION. Advice: STOP_AND_REPORT.
     Metadata: none.
@@ -574,8 +575,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
     Code: ALREADY_EXISTS. Advice: STOP_AND_REPORT.
     Metadata: transaction_id (id that was sent); field (first differing field, in
-    the order kind, currency_code, amount, round_id, bet_transaction_id or
-    original, game_id, campaign_id; "actions" when a Play has other actions).
+    the order kind, currency_code, amount or delta, round_id, bet_transaction_id,
+    original or references, game_id, campaign_id; "actions" when a Play has other
+    actions).
 
     Example:
 
@@ -903,7 +905,8 @@ Example:
     }
 """
 ERROR_REASON_TRANSACTION_NOT_FOUND: ErrorReason.ValueType  # 10
-"""No transaction is stored under the id for this player and caller.
+"""No transaction is stored under the id for this player and caller; for what an
+adjustment corrects also: none that was posted.
 
 Code: NOT_FOUND. Advice: STOP_AND_REPORT.
 Metadata: transaction_id (id that was sent).
@@ -1132,8 +1135,8 @@ Example:
     }
 """
 ERROR_REASON_INSUFFICIENT_FUNDS: ErrorReason.ValueType  # 25
-"""The playable balance does not cover the bet. ErrorDetail.balance holds the
-current balance.
+"""The playable balance does not cover the bet, or what an adjustment takes.
+ErrorDetail.balance holds the current balance.
 
 Code: FAILED_PRECONDITION. Advice: DISCARD.
 Metadata: none.
@@ -1254,8 +1257,8 @@ Example:
 """
 ERROR_REASON_ALREADY_SETTLED: ErrorReason.ValueType  # 33
 """The bet to be rolled back has been settled by a win of another call or by a
-close of its round. By the rules of the integration also: the bet or the round to
-be won has its one win.
+close of its round, or what is to be rolled back has been adjusted. By the rules
+of the integration also: the bet or the round to be won has its one win.
 
 Code: FAILED_PRECONDITION. Advice: STOP_AND_REPORT.
 Metadata: none.
@@ -1268,8 +1271,8 @@ Example:
     }
 """
 ERROR_REASON_ROLLBACK_NOT_ALLOWED: ErrorReason.ValueType  # 34
-"""The original is of a kind that is not rolled back: a win, an award or a
-rollback.
+"""The original is of a kind that is not rolled back: a win, an award, an
+adjustment or a rollback.
 
 Code: FAILED_PRECONDITION. Advice: STOP_AND_REPORT.
 Metadata: none.
@@ -1302,8 +1305,9 @@ ERROR_REASON_TRANSACTION_MISMATCH: ErrorReason.ValueType  # 36
 
 Code: ALREADY_EXISTS. Advice: STOP_AND_REPORT.
 Metadata: transaction_id (id that was sent); field (first differing field, in
-the order kind, currency_code, amount, round_id, bet_transaction_id or
-original, game_id, campaign_id; "actions" when a Play has other actions).
+the order kind, currency_code, amount or delta, round_id, bet_transaction_id,
+original or references, game_id, campaign_id; "actions" when a Play has other
+actions).
 
 Example:
 

@@ -5,9 +5,11 @@ isort:skip_file
 
 from cage.type.v1 import balance_pb2 as _balance_pb2
 from cage.type.v1 import money_pb2 as _money_pb2
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -42,6 +44,8 @@ class _TransactionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Trans
     """Close of a round as a call of its own; moves no money."""
     TRANSACTION_KIND_DEPOSIT: _TransactionKind.ValueType  # 6
     """Deposit transferred by the cashier."""
+    TRANSACTION_KIND_ADJUST: _TransactionKind.ValueType  # 8
+    """Correction of earlier transactions, up or down."""
 
 class TransactionKind(_TransactionKind, metaclass=_TransactionKindEnumTypeWrapper):
     """TransactionKind says what a transaction does."""
@@ -62,6 +66,8 @@ TRANSACTION_KIND_CLOSE_ROUND: TransactionKind.ValueType  # 5
 """Close of a round as a call of its own; moves no money."""
 TRANSACTION_KIND_DEPOSIT: TransactionKind.ValueType  # 6
 """Deposit transferred by the cashier."""
+TRANSACTION_KIND_ADJUST: TransactionKind.ValueType  # 8
+"""Correction of earlier transactions, up or down."""
 Global___TransactionKind: _TypeAlias = TransactionKind  # noqa: Y015
 
 class _TransactionState:
@@ -398,6 +404,32 @@ are still applied in request order.
 """
 Global___PlayFundsRule: _TypeAlias = PlayFundsRule  # noqa: Y015
 
+class _AdjustOverdraftRule:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AdjustOverdraftRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AdjustOverdraftRule.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ADJUST_OVERDRAFT_RULE_UNSPECIFIED: _AdjustOverdraftRule.ValueType  # 0
+    """Not given: REJECT."""
+    ADJUST_OVERDRAFT_RULE_REJECT: _AdjustOverdraftRule.ValueType  # 1
+    """Answers INSUFFICIENT_FUNDS; nothing moves, and the same id may be sent again."""
+    ADJUST_OVERDRAFT_RULE_ALLOW_NEGATIVE: _AdjustOverdraftRule.ValueType  # 2
+    """Takes all of it: cash may become negative, bonus never does."""
+
+class AdjustOverdraftRule(_AdjustOverdraftRule, metaclass=_AdjustOverdraftRuleEnumTypeWrapper):
+    """AdjustOverdraftRule says what an adjustment does that takes more than the player
+    has.
+    """
+
+ADJUST_OVERDRAFT_RULE_UNSPECIFIED: AdjustOverdraftRule.ValueType  # 0
+"""Not given: REJECT."""
+ADJUST_OVERDRAFT_RULE_REJECT: AdjustOverdraftRule.ValueType  # 1
+"""Answers INSUFFICIENT_FUNDS; nothing moves, and the same id may be sent again."""
+ADJUST_OVERDRAFT_RULE_ALLOW_NEGATIVE: AdjustOverdraftRule.ValueType  # 2
+"""Takes all of it: cash may become negative, bonus never does."""
+Global___AdjustOverdraftRule: _TypeAlias = AdjustOverdraftRule  # noqa: Y015
+
 @_typing.final
 class Receipt(_message.Message):
     """Receipt of one money movement. It is the same message in every money reply, and
@@ -509,6 +541,7 @@ class Transaction(_message.Message):
     OCCUR_TIME_FIELD_NUMBER: _builtins.int
     COMMIT_TIME_FIELD_NUMBER: _builtins.int
     IS_TEST_FIELD_NUMBER: _builtins.int
+    CORRECTED_TRANSACTION_IDS_FIELD_NUMBER: _builtins.int
     ledger_id: _builtins.str
     """Output only. Cage's id of the transaction, a UUIDv7."""
     transaction_id: _builtins.str
@@ -527,7 +560,8 @@ class Transaction(_message.Message):
     """Output only. The integration that sent it; empty when none did (a deposit)."""
     reference_transaction_id: _builtins.str
     """Output only. The caller's id of the transaction that this one refers to: the
-    bet of a win, the original of a rollback. Empty when there is none.
+    bet of a win, the original of a rollback, the first one that an adjustment
+    corrects. Empty when there is none.
     """
     bet_kind: Global___BetKind.ValueType
     """Output only. Kind of a bet; BET_KIND_UNSPECIFIED for other transactions."""
@@ -548,7 +582,7 @@ class Transaction(_message.Message):
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """Output only. The amount that was asked for, 0 or more, at the ledger scale.
-        For a rollback the amount of the original.
+        For a rollback the amount of the original, for an adjustment its signed delta.
         """
 
     @_builtins.property
@@ -575,6 +609,12 @@ class Transaction(_message.Message):
     def commit_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. Server time of its commit."""
 
+    @_builtins.property
+    def corrected_transaction_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Output only. The caller's ids of all transactions that an adjustment corrects;
+        empty for other transactions.
+        """
+
     def __init__(
         self,
         *,
@@ -600,10 +640,11 @@ class Transaction(_message.Message):
         occur_time: _timestamp_pb2.Timestamp | None = ...,
         commit_time: _timestamp_pb2.Timestamp | None = ...,
         is_test: _builtins.bool = ...,
+        corrected_transaction_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "amount", b"amount", "bonus", b"bonus", "cash", b"cash", "commit_time", b"commit_time", "occur_time", b"occur_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "amount", b"amount", "award_kind", b"award_kind", "bet_kind", b"bet_kind", "bonus", b"bonus", "campaign_id", b"campaign_id", "cash", b"cash", "commit_time", b"commit_time", "details", b"details", "game_id", b"game_id", "integration_id", b"integration_id", "is_test", b"is_test", "kind", b"kind", "ledger_id", b"ledger_id", "occur_time", b"occur_time", "player_id", b"player_id", "reference_transaction_id", b"reference_transaction_id", "refusal_reason", b"refusal_reason", "round_closed", b"round_closed", "round_id", b"round_id", "state", b"state", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "amount", b"amount", "award_kind", b"award_kind", "bet_kind", b"bet_kind", "bonus", b"bonus", "campaign_id", b"campaign_id", "cash", b"cash", "commit_time", b"commit_time", "corrected_transaction_ids", b"corrected_transaction_ids", "details", b"details", "game_id", b"game_id", "integration_id", b"integration_id", "is_test", b"is_test", "kind", b"kind", "ledger_id", b"ledger_id", "occur_time", b"occur_time", "player_id", b"player_id", "reference_transaction_id", b"reference_transaction_id", "refusal_reason", b"refusal_reason", "round_closed", b"round_closed", "round_id", b"round_id", "state", b"state", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -628,6 +669,8 @@ class Round(_message.Message):
     ROLLED_BACK_COUNT_FIELD_NUMBER: _builtins.int
     OPEN_TIME_FIELD_NUMBER: _builtins.int
     CLOSE_TIME_FIELD_NUMBER: _builtins.int
+    ADJUST_AMOUNT_FIELD_NUMBER: _builtins.int
+    ADJUST_COUNT_FIELD_NUMBER: _builtins.int
     player_id: _builtins.str
     """Output only. The player."""
     game_id: _builtins.str
@@ -642,6 +685,8 @@ class Round(_message.Message):
     """Output only. Number of wins and awards posted, rolled back ones included."""
     rolled_back_count: _builtins.int
     """Output only. Number of transactions of the round that were rolled back."""
+    adjust_count: _builtins.int
+    """Output only. Number of adjustments posted."""
     @_builtins.property
     def bet_amount(self) -> _money_pb2.Money:
         """Output only. Sum of the bets that stand (rolled back ones do not count), at
@@ -664,6 +709,12 @@ class Round(_message.Message):
         while it is open.
         """
 
+    @_builtins.property
+    def adjust_amount(self) -> _money_pb2.Money:
+        """Output only. Sum of the adjustments of the round, signed from the player's view,
+        at the ledger scale. It is in neither bet_amount nor win_amount.
+        """
+
     def __init__(
         self,
         *,
@@ -678,10 +729,12 @@ class Round(_message.Message):
         rolled_back_count: _builtins.int = ...,
         open_time: _timestamp_pb2.Timestamp | None = ...,
         close_time: _timestamp_pb2.Timestamp | None = ...,
+        adjust_amount: _money_pb2.Money | None = ...,
+        adjust_count: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["bet_amount", b"bet_amount", "close_time", b"close_time", "open_time", b"open_time", "win_amount", b"win_amount"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adjust_amount", b"adjust_amount", "bet_amount", b"bet_amount", "close_time", b"close_time", "open_time", b"open_time", "win_amount", b"win_amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bet_amount", b"bet_amount", "bet_count", b"bet_count", "close_time", b"close_time", "game_id", b"game_id", "open_time", b"open_time", "player_id", b"player_id", "rolled_back_count", b"rolled_back_count", "round_id", b"round_id", "state", b"state", "win_amount", b"win_amount", "win_count", b"win_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust_amount", b"adjust_amount", "adjust_count", b"adjust_count", "bet_amount", b"bet_amount", "bet_count", b"bet_count", "close_time", b"close_time", "game_id", b"game_id", "open_time", b"open_time", "player_id", b"player_id", "rolled_back_count", b"rolled_back_count", "round_id", b"round_id", "state", b"state", "win_amount", b"win_amount", "win_count", b"win_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -849,6 +902,7 @@ class WalletRules(_message.Message):
     WINS_PER_BET_FIELD_NUMBER: _builtins.int
     SETTLEMENT_FIELD_NUMBER: _builtins.int
     PLAY_FUNDS_FIELD_NUMBER: _builtins.int
+    ADJUST_OVERDRAFT_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """Output only. Number of the rules' last change, 0 for the defaults. It grows by 1
     with each change.
@@ -896,6 +950,8 @@ class WalletRules(_message.Message):
     """Optional. Whether a win of a Play may pay for a later bet of it. Default:
     REQUEST_ORDER, which lets it.
     """
+    adjust_overdraft: Global___AdjustOverdraftRule.ValueType
+    """Optional. An adjustment that takes more than the player has. Default: REJECT."""
     def __init__(
         self,
         *,
@@ -913,10 +969,11 @@ class WalletRules(_message.Message):
         wins_per_bet: Global___WinsPerBetRule.ValueType = ...,
         settlement: Global___SettlementRule.ValueType = ...,
         play_funds: Global___PlayFundsRule.ValueType = ...,
+        adjust_overdraft: Global___AdjustOverdraftRule.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["late_rollback", b"late_rollback", "late_win", b"late_win", "play_funds", b"play_funds", "refused_bet", b"refused_bet", "rollback_amount", b"rollback_amount", "second_rollback", b"second_rollback", "settled_rollback", b"settled_rollback", "settlement", b"settlement", "unknown_rollback", b"unknown_rollback", "version", b"version", "win_after_rollback", b"win_after_rollback", "win_rollback", b"win_rollback", "win_without_bet", b"win_without_bet", "wins_per_bet", b"wins_per_bet"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust_overdraft", b"adjust_overdraft", "late_rollback", b"late_rollback", "late_win", b"late_win", "play_funds", b"play_funds", "refused_bet", b"refused_bet", "rollback_amount", b"rollback_amount", "second_rollback", b"second_rollback", "settled_rollback", b"settled_rollback", "settlement", b"settlement", "unknown_rollback", b"unknown_rollback", "version", b"version", "win_after_rollback", b"win_after_rollback", "win_rollback", b"win_rollback", "win_without_bet", b"win_without_bet", "wins_per_bet", b"wins_per_bet"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -872,6 +872,152 @@ class AwardResponse(_message.Message):
 Global___AwardResponse: _TypeAlias = AwardResponse  # noqa: Y015
 
 @_typing.final
+class AdjustRequest(_message.Message):
+    """AdjustRequest corrects what was posted before."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAYER_ID_FIELD_NUMBER: _builtins.int
+    GAME_ID_FIELD_NUMBER: _builtins.int
+    ROUND_ID_FIELD_NUMBER: _builtins.int
+    TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    SESSION_TOKEN_FIELD_NUMBER: _builtins.int
+    ROUND_CLOSED_FIELD_NUMBER: _builtins.int
+    OCCUR_TIME_FIELD_NUMBER: _builtins.int
+    DETAILS_FIELD_NUMBER: _builtins.int
+    DELTA_FIELD_NUMBER: _builtins.int
+    REFERENCES_FIELD_NUMBER: _builtins.int
+    player_id: _builtins.str
+    """Required. The player, 1 to 128 printable characters, as answered by
+    Authenticate. Failure: PLAYER_NOT_FOUND, also for a player of an operator
+    that the key is not granted to.
+    """
+    game_id: _builtins.str
+    """Required. The game of the references, 1 to 128 printable characters. Failure:
+    GAME_NOT_FOUND, REFERENCE_MISMATCH.
+    """
+    round_id: _builtins.str
+    """Optional. The round of the references, 1 to 128 printable characters; empty
+    when they have none (an award). Failure: REFERENCE_MISMATCH.
+    """
+    transaction_id: _builtins.str
+    """Required. The caller's id of this money movement, 1 to 128 printable
+    characters. Send the same id on a retry. Failure: TRANSACTION_MISMATCH when
+    it was used before with different content.
+    """
+    session_token: _builtins.str
+    """Optional. The session token of Authenticate, 1 to 128 printable characters.
+    Never checked: this call passes after the end of the session too.
+    """
+    round_closed: _builtins.bool
+    """Optional. True when this is the last call of the round: the round is closed
+    in the same commit. Failure: INVALID_FIELD without a round.
+    """
+    details: _builtins.str
+    """Optional. The caller's own text, up to 4,096 bytes of UTF-8. Recorded and
+    given back by reads, never interpreted. Failure: INVALID_FIELD when longer.
+    """
+    @_builtins.property
+    def occur_time(self) -> _timestamp_pb2.Timestamp:
+        """Optional. When it happened, by the caller's clock. Recorded; the server's
+        commit time is what counts.
+        """
+
+    @_builtins.property
+    def delta(self) -> _money_pb2.Money:
+        """Required. What the player gets (positive) or gives back (negative); 0 is legal.
+        It is split into cash and bonus as the references were. What bonus lacks is
+        taken from cash, and the other way round; whether cash may become negative is up
+        to the rule adjust_overdraft. Failure: SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE,
+        CURRENCY_NOT_FOUND, CURRENCY_MISMATCH, INSUFFICIENT_FUNDS,
+        BALANCE_OUT_OF_RANGE.
+        """
+
+    @_builtins.property
+    def references(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reference]:
+        """Required. The transactions that it corrects, 1 to 50, with different ids, all of
+        the game, the round and the currency of this call. Failure: INVALID_FIELD,
+        TRANSACTION_NOT_FOUND, REFERENCE_MISMATCH, CURRENCY_MISMATCH.
+        """
+
+    def __init__(
+        self,
+        *,
+        player_id: _builtins.str = ...,
+        game_id: _builtins.str = ...,
+        round_id: _builtins.str = ...,
+        transaction_id: _builtins.str = ...,
+        session_token: _builtins.str = ...,
+        round_closed: _builtins.bool = ...,
+        occur_time: _timestamp_pb2.Timestamp | None = ...,
+        details: _builtins.str = ...,
+        delta: _money_pb2.Money | None = ...,
+        references: _abc.Iterable[Global___Reference] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "occur_time", b"occur_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "details", b"details", "game_id", b"game_id", "occur_time", b"occur_time", "player_id", b"player_id", "references", b"references", "round_closed", b"round_closed", "round_id", b"round_id", "session_token", b"session_token", "transaction_id", b"transaction_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdjustRequest: _TypeAlias = AdjustRequest  # noqa: Y015
+
+@_typing.final
+class AdjustResponse(_message.Message):
+    """AdjustResponse is the receipt of an adjustment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def receipt(self) -> _wallet_pb2.Receipt:
+        """Output only. What moved, and the balances around it."""
+
+    def __init__(
+        self,
+        *,
+        receipt: _wallet_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdjustResponse: _TypeAlias = AdjustResponse  # noqa: Y015
+
+@_typing.final
+class Reference(_message.Message):
+    """Reference names a transaction that an adjustment corrects."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    kind: _wallet_pb2.TransactionKind.ValueType
+    """Optional. The kind of the transaction. When it is sent it must fit. Failure:
+    REFERENCE_MISMATCH.
+    """
+    transaction_id: _builtins.str
+    """Required. The caller's id of the transaction, 1 to 128 printable characters.
+    Failure: TRANSACTION_NOT_FOUND, also when it was refused or only its rollback
+    came.
+    """
+    def __init__(
+        self,
+        *,
+        kind: _wallet_pb2.TransactionKind.ValueType = ...,
+        transaction_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "transaction_id", b"transaction_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reference: _TypeAlias = Reference  # noqa: Y015
+
+@_typing.final
 class GetTransactionRequest(_message.Message):
     """GetTransactionRequest names one transaction."""
 
@@ -1346,6 +1492,7 @@ class Operation(_message.Message):
     CLOSE_ROUND_FIELD_NUMBER: _builtins.int
     AWARD_FIELD_NUMBER: _builtins.int
     GET_BALANCE_FIELD_NUMBER: _builtins.int
+    ADJUST_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def bet(self) -> Global___BetRequest:
         """Debits a stake or a tip; see Bet."""
@@ -1374,6 +1521,10 @@ class Operation(_message.Message):
     def get_balance(self) -> Global___GetBalanceRequest:
         """Reads a balance; see GetBalance."""
 
+    @_builtins.property
+    def adjust(self) -> Global___AdjustRequest:
+        """Corrects what was posted before; see Adjust."""
+
     def __init__(
         self,
         *,
@@ -1384,12 +1535,13 @@ class Operation(_message.Message):
         close_round: Global___CloseRoundRequest | None = ...,
         award: Global___AwardRequest | None = ...,
         get_balance: Global___GetBalanceRequest | None = ...,
+        adjust: Global___AdjustRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["award", b"award", "bet", b"bet", "close_round", b"close_round", "get_balance", b"get_balance", "operation", b"operation", "play", b"play", "rollback", b"rollback", "win", b"win"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adjust", b"adjust", "award", b"award", "bet", b"bet", "close_round", b"close_round", "get_balance", b"get_balance", "operation", b"operation", "play", b"play", "rollback", b"rollback", "win", b"win"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["award", b"award", "bet", b"bet", "close_round", b"close_round", "get_balance", b"get_balance", "operation", b"operation", "play", b"play", "rollback", b"rollback", "win", b"win"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust", b"adjust", "award", b"award", "bet", b"bet", "close_round", b"close_round", "get_balance", b"get_balance", "operation", b"operation", "play", b"play", "rollback", b"rollback", "win", b"win"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_operation: _TypeAlias = _typing.Literal["bet", "win", "play", "rollback", "close_round", "award", "get_balance"]  # noqa: Y015
+    _WhichOneofReturnType_operation: _TypeAlias = _typing.Literal["bet", "win", "play", "rollback", "close_round", "award", "get_balance", "adjust"]  # noqa: Y015
     _WhichOneofArgType_operation: _TypeAlias = _typing.Literal["operation", b"operation"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_operation) -> _WhichOneofReturnType_operation | None: ...
 
@@ -1409,6 +1561,7 @@ class OperationResult(_message.Message):
     CLOSE_ROUND_FIELD_NUMBER: _builtins.int
     AWARD_FIELD_NUMBER: _builtins.int
     GET_BALANCE_FIELD_NUMBER: _builtins.int
+    ADJUST_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def error(self) -> _status_pb2.Status:
         """The refusal, with the details that the rpc would have answered."""
@@ -1441,6 +1594,10 @@ class OperationResult(_message.Message):
     def get_balance(self) -> Global___GetBalanceResponse:
         """Answers `get_balance`."""
 
+    @_builtins.property
+    def adjust(self) -> Global___AdjustResponse:
+        """Answers `adjust`."""
+
     def __init__(
         self,
         *,
@@ -1452,12 +1609,13 @@ class OperationResult(_message.Message):
         close_round: Global___CloseRoundResponse | None = ...,
         award: Global___AwardResponse | None = ...,
         get_balance: Global___GetBalanceResponse | None = ...,
+        adjust: Global___AdjustResponse | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["award", b"award", "bet", b"bet", "close_round", b"close_round", "error", b"error", "get_balance", b"get_balance", "play", b"play", "result", b"result", "rollback", b"rollback", "win", b"win"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adjust", b"adjust", "award", b"award", "bet", b"bet", "close_round", b"close_round", "error", b"error", "get_balance", b"get_balance", "play", b"play", "result", b"result", "rollback", b"rollback", "win", b"win"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["award", b"award", "bet", b"bet", "close_round", b"close_round", "error", b"error", "get_balance", b"get_balance", "play", b"play", "result", b"result", "rollback", b"rollback", "win", b"win"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust", b"adjust", "award", b"award", "bet", b"bet", "close_round", b"close_round", "error", b"error", "get_balance", b"get_balance", "play", b"play", "result", b"result", "rollback", b"rollback", "win", b"win"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["error", "bet", "win", "play", "rollback", "close_round", "award", "get_balance"]  # noqa: Y015
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["error", "bet", "win", "play", "rollback", "close_round", "award", "get_balance", "adjust"]  # noqa: Y015
     _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
 

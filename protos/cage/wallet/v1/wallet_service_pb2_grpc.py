@@ -42,7 +42,7 @@ class WalletServiceStub(object):
     details, round_closed, jackpot contributions.
 
     Session, status and kill-switch checks apply to bets only. Wins, rollbacks,
-    awards and closes pass for every known player.
+    awards, adjustments and closes pass for every known player.
 
     Where studios disagree the rules of the integration decide (WalletRules); what is
     said here is their default.
@@ -106,6 +106,11 @@ class WalletServiceStub(object):
                 request_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.AwardRequest.SerializeToString,
                 response_deserializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.AwardResponse.FromString,
                 _registered_method=True)
+        self.Adjust = channel.unary_unary(
+                '/cage.wallet.v1.WalletService/Adjust',
+                request_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.AdjustRequest.SerializeToString,
+                response_deserializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.AdjustResponse.FromString,
+                _registered_method=True)
         self.GetTransaction = channel.unary_unary(
                 '/cage.wallet.v1.WalletService/GetTransaction',
                 request_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.GetTransactionRequest.SerializeToString,
@@ -150,7 +155,7 @@ class WalletServiceServicer(object):
     details, round_closed, jackpot contributions.
 
     Session, status and kill-switch checks apply to bets only. Wins, rollbacks,
-    awards and closes pass for every known player.
+    awards, adjustments and closes pass for every known player.
 
     Where studios disagree the rules of the integration decide (WalletRules); what is
     said here is their default.
@@ -268,6 +273,21 @@ class WalletServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Adjust(self, request, context):
+        """Correct what was posted before: a resettlement, up or down. It names the
+        transactions that it corrects, passes in closed rounds, and settles the bet that
+        it names, or all bets of the round when it names several transactions. The other
+        way to correct an adjustment is another one: it is not rolled back.
+
+        Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, GAME_NOT_FOUND,
+        CURRENCY_NOT_FOUND, SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, TRANSACTION_NOT_FOUND,
+        REFERENCE_MISMATCH, CURRENCY_MISMATCH, ALREADY_ROLLED_BACK,
+        BALANCE_OUT_OF_RANGE; by the rules of the integration also INSUFFICIENT_FUNDS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetTransaction(self, request, context):
         """Read one transaction of the caller's integration by its id.
 
@@ -362,6 +382,11 @@ def add_WalletServiceServicer_to_server(servicer, server):
                     request_deserializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.AwardRequest.FromString,
                     response_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.AwardResponse.SerializeToString,
             ),
+            'Adjust': grpc.unary_unary_rpc_method_handler(
+                    servicer.Adjust,
+                    request_deserializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.AdjustRequest.FromString,
+                    response_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.AdjustResponse.SerializeToString,
+            ),
             'GetTransaction': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTransaction,
                     request_deserializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.GetTransactionRequest.FromString,
@@ -412,7 +437,7 @@ class WalletService(object):
     details, round_closed, jackpot contributions.
 
     Session, status and kill-switch checks apply to bets only. Wins, rollbacks,
-    awards and closes pass for every known player.
+    awards, adjustments and closes pass for every known player.
 
     Where studios disagree the rules of the integration decide (WalletRules); what is
     said here is their default.
@@ -636,6 +661,33 @@ class WalletService(object):
             '/cage.wallet.v1.WalletService/Award',
             cage_dot_wallet_dot_v1_dot_wallet__service__pb2.AwardRequest.SerializeToString,
             cage_dot_wallet_dot_v1_dot_wallet__service__pb2.AwardResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Adjust(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cage.wallet.v1.WalletService/Adjust',
+            cage_dot_wallet_dot_v1_dot_wallet__service__pb2.AdjustRequest.SerializeToString,
+            cage_dot_wallet_dot_v1_dot_wallet__service__pb2.AdjustResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,7 +43,7 @@ class WalletServiceStub:
     details, round_closed, jackpot contributions.
 
     Session, status and kill-switch checks apply to bets only. Wins, rollbacks,
-    awards and closes pass for every known player.
+    awards, adjustments and closes pass for every known player.
 
     Where studios disagree the rules of the integration decide (WalletRules); what is
     said here is their default.
@@ -133,6 +133,17 @@ class WalletServiceStub:
     CURRENCY_NOT_FOUND, SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, CURRENCY_MISMATCH,
     BALANCE_OUT_OF_RANGE.
     """
+    Adjust: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.AdjustRequest, _wallet_service_pb2.AdjustResponse]
+    """Correct what was posted before: a resettlement, up or down. It names the
+    transactions that it corrects, passes in closed rounds, and settles the bet that
+    it names, or all bets of the round when it names several transactions. The other
+    way to correct an adjustment is another one: it is not rolled back.
+
+    Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, GAME_NOT_FOUND,
+    CURRENCY_NOT_FOUND, SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, TRANSACTION_NOT_FOUND,
+    REFERENCE_MISMATCH, CURRENCY_MISMATCH, ALREADY_ROLLED_BACK,
+    BALANCE_OUT_OF_RANGE; by the rules of the integration also INSUFFICIENT_FUNDS.
+    """
     GetTransaction: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.GetTransactionRequest, _wallet_service_pb2.GetTransactionResponse]
     """Read one transaction of the caller's integration by its id.
 
@@ -183,7 +194,7 @@ class WalletServiceAsyncStub(WalletServiceStub):
     details, round_closed, jackpot contributions.
 
     Session, status and kill-switch checks apply to bets only. Wins, rollbacks,
-    awards and closes pass for every known player.
+    awards, adjustments and closes pass for every known player.
 
     Where studios disagree the rules of the integration decide (WalletRules); what is
     said here is their default.
@@ -270,6 +281,17 @@ class WalletServiceAsyncStub(WalletServiceStub):
     CURRENCY_NOT_FOUND, SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, CURRENCY_MISMATCH,
     BALANCE_OUT_OF_RANGE.
     """
+    Adjust: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.AdjustRequest, _wallet_service_pb2.AdjustResponse]  # type: ignore[assignment]
+    """Correct what was posted before: a resettlement, up or down. It names the
+    transactions that it corrects, passes in closed rounds, and settles the bet that
+    it names, or all bets of the round when it names several transactions. The other
+    way to correct an adjustment is another one: it is not rolled back.
+
+    Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, GAME_NOT_FOUND,
+    CURRENCY_NOT_FOUND, SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, TRANSACTION_NOT_FOUND,
+    REFERENCE_MISMATCH, CURRENCY_MISMATCH, ALREADY_ROLLED_BACK,
+    BALANCE_OUT_OF_RANGE; by the rules of the integration also INSUFFICIENT_FUNDS.
+    """
     GetTransaction: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.GetTransactionRequest, _wallet_service_pb2.GetTransactionResponse]  # type: ignore[assignment]
     """Read one transaction of the caller's integration by its id.
 
@@ -319,7 +341,7 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
     details, round_closed, jackpot contributions.
 
     Session, status and kill-switch checks apply to bets only. Wins, rollbacks,
-    awards and closes pass for every known player.
+    awards, adjustments and closes pass for every known player.
 
     Where studios disagree the rules of the integration decide (WalletRules); what is
     said here is their default.
@@ -451,6 +473,23 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, GAME_NOT_FOUND,
         CURRENCY_NOT_FOUND, SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, CURRENCY_MISMATCH,
         BALANCE_OUT_OF_RANGE.
+        """
+
+    @_abc_1.abstractmethod
+    def Adjust(
+        self,
+        request: _wallet_service_pb2.AdjustRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_wallet_service_pb2.AdjustResponse, _abc.Awaitable[_wallet_service_pb2.AdjustResponse]]:
+        """Correct what was posted before: a resettlement, up or down. It names the
+        transactions that it corrects, passes in closed rounds, and settles the bet that
+        it names, or all bets of the round when it names several transactions. The other
+        way to correct an adjustment is another one: it is not rolled back.
+
+        Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, GAME_NOT_FOUND,
+        CURRENCY_NOT_FOUND, SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, TRANSACTION_NOT_FOUND,
+        REFERENCE_MISMATCH, CURRENCY_MISMATCH, ALREADY_ROLLED_BACK,
+        BALANCE_OUT_OF_RANGE; by the rules of the integration also INSUFFICIENT_FUNDS.
         """
 
     @_abc_1.abstractmethod
