@@ -325,7 +325,7 @@ async def test_frame(
     assert second.receipt.cash.amount == -200
 
 
-UNARY = [method for method in methods() if not method.is_stream]
+UNARY = [method for method in methods() if method.is_unary]
 
 
 @pytest.mark.parametrize("method", UNARY, ids=lambda method: method.name)

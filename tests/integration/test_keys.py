@@ -16,7 +16,7 @@ from cage.wallet.v1 import wallet_service_pb2 as pb
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-UNARY = [method for method in methods() if not method.is_stream]
+UNARY = [method for method in methods() if method.is_unary]
 READS = {"GetBalance", "GetTransaction", "GetRound", "ListTransactions"}
 LIFE_S = 1.5
 

@@ -176,6 +176,23 @@ class Wire:
         method = METHODS[type(request)]
         return await self.raw(method, request.SerializeToString(), bearer(key))
 
+    async def feed(self, request: Message, key: str | None) -> AsyncIterator[Any]:
+        """Yield the messages of a server stream, and at last its refusal, if any."""
+        method = METHODS[type(request)]
+        opened: Any = self.channel.unary_stream(
+            method.path, None, method.reply.FromString
+        )
+        call = opened(
+            request.SerializeToString(), metadata=bearer(key), timeout=TIMEOUT_S
+        )
+        try:
+            async for message in call:
+                yield message
+        except grpc.aio.AioRpcError as failure:
+            yield read_failure(failure)
+        finally:
+            call.cancel()
+
     async def batch(self, *requests: Message, key: str | None) -> Any:
         """Send operations as a batch; return their answers, or its refusal."""
         operations = [operation_of(request) for request in requests]

@@ -45,6 +45,7 @@ from cage.client._errors import (
     CredentialError,
     CurrencyMismatchError,
     CurrencyNotFoundError,
+    CursorInvalidError,
     DeadlineTooShortError,
     FreeRoundsUnavailableError,
     GameNotFoundError,
@@ -89,6 +90,12 @@ from cage.client._errors import (
     TryAgainError,
     UnknownOutcomeError,
 )
+from cage.client._events import (
+    Events,
+)
+from cage.client._feed import (
+    Feed,
+)
 from cage.client._ids import (
     new_id,
 )
@@ -120,6 +127,9 @@ from cage.client._wallet import (
     OperationRequest,
     Wallet,
 )
+from cage.event.v1.event_pb2 import (
+    EventType,
+)
 from cage.wallet.v1.wallet_pb2 import (
     AdjustOverdraftRule,
     PlayFundsRule,
@@ -148,7 +158,11 @@ __all__ = [
     "CredentialError",
     "CurrencyMismatchError",
     "CurrencyNotFoundError",
+    "CursorInvalidError",
     "DeadlineTooShortError",
+    "EventType",
+    "Events",
+    "Feed",
     "FreeRoundsUnavailableError",
     "GameNotFoundError",
     "GameUnavailableError",

@@ -97,7 +97,11 @@ class Pool:
 
 
 def _multicallable(channel: grpc.aio.Channel, method: Method) -> Any:
-    kind = channel.stream_stream if method.is_stream else channel.unary_unary
+    kind: Any = channel.unary_unary
+    if method.is_stream:
+        kind = channel.stream_stream
+    elif method.is_feed:
+        kind = channel.unary_stream
     return kind(
         method.path,
         request_serializer=method.request.SerializeToString,
@@ -128,7 +132,7 @@ class Caller:
     async def call(self, request: Message, reply: type[_Reply]) -> _Reply:
         """Send a unary request until it is answered; raise CageError if refused."""
         method = method_of(request)
-        if method.is_stream or method.reply is not reply:
+        if not method.is_unary or method.reply is not reply:
             raise TypeError(f"{method.name} does not answer {reply.__name__}")
 
         async def attempt(timeout_s: float) -> _Reply:
@@ -154,3 +158,10 @@ class Caller:
             frames, metadata=self.metadata
         )
         return stream
+
+    def open_feed(self, request: Message) -> Any:
+        """Ask for a feed; its call has no deadline, because it may have no end."""
+        method = method_of(request)
+        if not method.is_feed:
+            raise TypeError(f"{method.name} is no feed")
+        return self.pool.multicallable(method)(request, metadata=self.metadata)

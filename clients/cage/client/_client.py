@@ -10,6 +10,7 @@ from cage.client._admin import Admin
 from cage.client._cashier import Cashier
 from cage.client._channel import Caller, Pool, Tls
 from cage.client._contract import method_of
+from cage.client._events import Events
 from cage.client._kyc import Kyc
 from cage.client._players import Players
 from cage.client._retry import RetryPolicy, Waiting
@@ -33,6 +34,7 @@ class Client:
         self.kyc = Kyc(caller)
         self.cashier = Cashier(caller)
         self.admin = Admin(caller)
+        self.events = Events(caller)
 
     def with_options(
         self,

@@ -13,6 +13,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from cage.admin.v1 import admin_service_pb2
 from cage.cashier.v1 import cashier_service_pb2
+from cage.event.v1 import event_service_pb2
 from cage.player.v1 import kyc_service_pb2, player_service_pb2, session_service_pb2
 from cage.wallet.v1 import wallet_service_pb2
 
@@ -23,6 +24,7 @@ _FILES = (
     kyc_service_pb2.DESCRIPTOR,
     cashier_service_pb2.DESCRIPTOR,
     admin_service_pb2.DESCRIPTOR,
+    event_service_pb2.DESCRIPTOR,
 )
 
 
@@ -40,6 +42,13 @@ class Method:
     reply: type[Message]
     # True for a bidirectional stream.
     is_stream: bool
+    # True for a feed: one request, and replies as they come.
+    is_feed: bool
+
+    @property
+    def is_unary(self) -> bool:
+        """Say whether it is one request and one reply."""
+        return not (self.is_stream or self.is_feed)
 
     @property
     def path(self) -> str:
@@ -61,6 +70,7 @@ def _method(service: str, rpc: MethodDescriptor) -> Method:
         request=GetMessageClass(rpc.input_type),
         reply=GetMessageClass(rpc.output_type),
         is_stream=bool(rpc.client_streaming),
+        is_feed=bool(rpc.server_streaming and not rpc.client_streaming),
     )
 
 

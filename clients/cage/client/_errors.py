@@ -11,6 +11,7 @@ this client may send a reason without a class: that is a plain CageError, and it
     |   +-- ScaleMismatchError
     |   +-- AmountOutOfRangeError
     |   +-- PageTokenInvalidError
+    |   +-- CursorInvalidError
     +-- CredentialError           STOP_AND_REPORT
     |   +-- KeyMissingError
     |   +-- KeyInvalidError
@@ -165,6 +166,12 @@ class PageTokenInvalidError(InvalidRequestError):
     """Say that a page token is malformed or of another list."""
 
     reason = "PAGE_TOKEN_INVALID"
+
+
+class CursorInvalidError(InvalidRequestError):
+    """Say that a cursor is malformed or names a place that the journal has not."""
+
+    reason = "CURSOR_INVALID"
 
 
 class CredentialError(CageError):

@@ -18,6 +18,8 @@ from cage.client._admin import Admin
 from cage.client._cashier import Cashier
 from cage.client._channel import Tls
 from cage.client._client import Client
+from cage.client._events import Events
+from cage.client._feed import Feed, Frame
 from cage.client._kyc import Kyc
 from cage.client._loop import BACKGROUND
 from cage.client._operations import Operations
@@ -32,6 +34,8 @@ __all__ = [
     "SyncAdmin",
     "SyncCashier",
     "SyncClient",
+    "SyncEvents",
+    "SyncFeed",
     "SyncKyc",
     "SyncPager",
     "SyncPlayers",
@@ -79,6 +83,18 @@ def _paging(
     return call
 
 
+def _feeding(
+    method: Callable[Concatenate[_Async_co, _Params], Feed[Item, Frame]],
+) -> Callable[Concatenate[_Facade[_Async_co], _Params], "SyncFeed[Item, Frame]"]:
+    def call(
+        self: _Facade[_Async_co], /, *args: _Params.args, **kwargs: _Params.kwargs
+    ) -> SyncFeed[Item, Frame]:
+        return SyncFeed(method(self._target, *args, **kwargs))
+
+    functools.update_wrapper(call, method)
+    return call
+
+
 def _iterate(elements: AsyncIterator[_Element]) -> Iterator[_Element]:
     async def following() -> tuple[_Element, ...]:
         try:
@@ -107,6 +123,43 @@ class SyncPager(Generic[Item, Page]):
     def __iter__(self) -> Iterator[Item]:
         """Iterate over the items of all pages."""
         return _iterate(aiter(self._pager))
+
+
+class SyncFeed(Generic[Item, Frame]):
+    """Iterate over items as they come; see Feed."""
+
+    def __init__(self, feed: Feed[Item, Frame]) -> None:
+        self._feed = feed
+
+    @property
+    def cursor(self) -> str:
+        """Name the place to go on from."""
+        return self._feed.cursor
+
+    def frames(self) -> Iterator[Frame]:
+        """Iterate over the messages; see ``Feed.frames``."""
+        return _iterate(self._feed.frames())
+
+    def close(self) -> None:
+        """End the feed."""
+        BACKGROUND.run(self._feed.aclose())
+
+    def __iter__(self) -> Iterator[Item]:
+        """Iterate over the items, from the cursor on."""
+        return _iterate(aiter(self._feed))
+
+    def __enter__(self) -> Self:
+        """Enter; the first item opens the connection."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the feed."""
+        self.close()
 
 
 class _SyncOperations(_Facade[_Travelling_co]):
@@ -185,6 +238,12 @@ class SyncCashier(_Facade[Cashier]):
     get_payment = _blocking(Cashier.get_payment)
 
 
+class SyncEvents(_Facade[Events]):
+    """Block for Events."""
+
+    subscribe = _feeding(Events.subscribe)
+
+
 class SyncAdmin(_Facade[Admin]):
     """Block for Admin."""
 
@@ -225,6 +284,7 @@ class SyncClient(_Facade[Client]):
         self.kyc = SyncKyc(client.kyc)
         self.cashier = SyncCashier(client.cashier)
         self.admin = SyncAdmin(client.admin)
+        self.events = SyncEvents(client.events)
 
     call = _blocking(Client.call)
 

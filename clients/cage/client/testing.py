@@ -15,7 +15,7 @@ whether it comes as a call, as a frame of a stream or as an item of a batch.
 import asyncio
 import inspect
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypeAlias, TypeVar
@@ -39,8 +39,17 @@ from cage.wallet.v1.wallet_service_pb2 import (
 
 __all__ = ["FakeServer", "Outcome", "RecordedCall", "never"]
 
-Outcome: TypeAlias = Message | CageError | Callable[[Any], Message | Awaitable[Message]]
+Outcome: TypeAlias = (
+    Message
+    | CageError
+    | Callable[[Any], Message | Awaitable[Message]]
+    | Sequence[Message | CageError]
+)
 """A reply, an error, or a function of the request that returns or raises one.
+
+For a feed (Subscribe and the exports) also a list: its messages in order, and then
+the error that ends it, or its end. A feed that is answered by one message ends after
+it, and one by ``never`` stays open.
 
 An error travels as Cage would send it; UnknownOutcomeError, having no advice, as a
 proxy or a broken connection would.
@@ -161,6 +170,8 @@ class FakeServer:
         serve: Any = self._unary
         if method.is_stream:
             kind, serve = grpc.stream_stream_rpc_method_handler, self._stream
+        elif method.is_feed:
+            kind, serve = grpc.unary_stream_rpc_method_handler, self._feed
         elif method.request is BatchExecuteRequest:
             serve = self._batch
         return kind(
@@ -174,7 +185,19 @@ class FakeServer:
         outcome = await self._outcome(request)
         if isinstance(outcome, CageError):
             await _abort(context, outcome)
-        return outcome
+        reply: Message = outcome
+        return reply
+
+    async def _feed(
+        self, request: Message, context: _Context
+    ) -> AsyncIterator[Message]:
+        self._record(method_of(request).name, request, context)
+        outcome = await self._outcome(request)
+        for each in outcome if isinstance(outcome, Sequence) else [outcome]:
+            if isinstance(each, CageError):
+                await _abort(context, each)
+            else:
+                yield each
 
     async def _batch(
         self, request: BatchExecuteRequest, context: _Context
@@ -257,7 +280,7 @@ class FakeServer:
             )
         )
 
-    async def _outcome(self, request: Message) -> Message | CageError:
+    async def _outcome(self, request: Message) -> Any:
         kind = type(request)
         outcome: Outcome | None = self._always.get(kind)
         if self._once[kind]:
@@ -267,7 +290,7 @@ class FakeServer:
                 f"nothing is scripted for {kind.__name__}",
                 code=grpc.StatusCode.UNIMPLEMENTED,
             )
-        if isinstance(outcome, Message | CageError):
+        if isinstance(outcome, Message | CageError | Sequence):
             return outcome
         try:
             answer = outcome(request)

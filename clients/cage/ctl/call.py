@@ -16,13 +16,13 @@ def find_method(name: str) -> Method:
     for method in methods():
         services = (method.service, method.service.rpartition(".")[2])
         if slash and rpc == method.name and service in services:
-            if method.is_stream:
+            if not method.is_unary:
                 raise typer.BadParameter(f"{name} is a stream, not a unary rpc")
             return method
     known = "\n  ".join(
         f"{method.service.rpartition('.')[2]}/{method.name}"
         for method in methods()
-        if not method.is_stream
+        if method.is_unary
     )
     raise typer.BadParameter(f"no rpc {name!r}; there are:\n  {known}")
 

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from cage.app.lane import Settable
 from cage.app.page import Page, decode, encode, limit_of
 from cage.app.ports import Reads, Writer
+from cage.app.reference import reference_ids
 from cage.core.adjust import Adjust
 from cage.core.errors import CageError, Reason, invalid_field
+from cage.core.event import is_hidden
 from cage.core.ids import lane_of
 from cage.core.player import Gate
 from cage.core.registry import ApiKey, Game, Registry, Role
@@ -26,7 +28,6 @@ from cage.core.wallet import (
     Kind,
     Play,
     Rollback,
-    State,
     Transaction,
     Win,
 )
@@ -122,7 +123,7 @@ class WalletApp:
             _KEY_SPACES.get(kind, KeySpace.MOVE),
             transaction_id,
         )
-        if row is None or _is_hidden(row) or kind not in (Kind.UNSPECIFIED, row.kind):
+        if row is None or is_hidden(row) or kind not in (Kind.UNSPECIFIED, row.kind):
             raise CageError(Reason.TRANSACTION_NOT_FOUND, transaction_id=transaction_id)
         return (await self._view(gate, [row]))[0]
 
@@ -204,11 +205,11 @@ class WalletApp:
                 if len(kept) == limit or size > PAGE_BYTES_MAX:
                     return kept, after_no
                 after_no = row.item_no
-                if _is_hidden(row) or (game_no and row.game_no != game_no):
+                if is_hidden(row) or (game_no and row.game_no != game_no):
                     continue
                 if not round_id or row.round_id == round_id:
                     kept.append(row)
-                    size += _row_bytes(row)
+                    size += row_bytes(row)
             if len(rows) < step:
                 return kept, 0
             scanned += len(rows)
@@ -216,18 +217,10 @@ class WalletApp:
 
     async def _view(self, gate: Gate, rows: list[Transaction]) -> list[TransactionView]:
         """Put the caller's id of what each row refers to beside it."""
-        by_no = {row.item_no: row for row in rows}
-        missing = {row.reference_no for row in rows if row.reference_no} - by_no.keys()
-        while missing:
-            found = await self._reads.transactions_by_no(gate.lane, sorted(missing))
-            by_no |= {row.item_no: row for row in found}
-            # An alias refers to a rollback, which refers to an original.
-            missing = {
-                row.reference_no for row in found if _is_reversal(row)
-            } - by_no.keys()
+        ids = await reference_ids(self._reads, gate.lane, rows)
         return [
-            TransactionView(gate=gate, row=row, reference_id=_original_id(row, by_no))
-            for row in rows
+            TransactionView(gate=gate, row=row, reference_id=reference_id)
+            for row, reference_id in zip(rows, ids, strict=True)
         ]
 
 
@@ -245,25 +238,8 @@ def _holds_bet(command: WalletCommand) -> bool:
     return isinstance(command, Bet)
 
 
-def _is_hidden(row: Transaction) -> bool:
-    """Say whether a row only keeps the id of an original that was never seen."""
-    return row.state == State.TOMBSTONE and row.key_space == KeySpace.MOVE
-
-
-def _row_bytes(row: Transaction) -> int:
+def row_bytes(row: Transaction) -> int:
     """Say roughly how much of a page a row takes; never less than it does."""
     # The transaction that it refers to may have an id as long.
     texts = f"{row.transaction_id}{row.round_id}{row.extra or ''}"
     return _ROW_BYTES + len(texts.encode())
-
-
-def _is_reversal(row: Transaction) -> bool:
-    return row.key_space == KeySpace.REVERSE
-
-
-def _original_id(row: Transaction, by_no: dict[int, Transaction]) -> str:
-    """Follow the references of a row to the first that is no rollback itself."""
-    reference = by_no.get(row.reference_no)
-    while reference is not None and _is_reversal(reference):
-        reference = by_no.get(reference.reference_no)
-    return reference.transaction_id if reference is not None else ""

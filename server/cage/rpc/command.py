@@ -12,8 +12,6 @@ rollback's own game_id and round_id.
 from operator import attrgetter
 from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from cage.core.adjust import Adjust, Reference
 from cage.core.errors import CageError, Reason
 from cage.core.money import SCALE_MAX, default_scale, to_ledger
@@ -31,6 +29,7 @@ from cage.core.wallet import (
     Rollback,
     Win,
 )
+from cage.rpc.convert import to_microseconds
 from cage.rpc.validation import ID_MAX, checker_of
 from cage.type.v1 import money_pb2
 from cage.wallet.v1 import wallet_pb2, wallet_service_pb2
@@ -330,7 +329,7 @@ def _common_extra(request: Any) -> Extra:
     if request.details:
         extra["details"] = request.details
     if request.HasField("occur_time"):
-        extra["occur_time_us"] = _microseconds(request.occur_time)
+        extra["occur_time_us"] = to_microseconds(request.occur_time)
     return extra
 
 
@@ -452,7 +451,3 @@ def _scale(money: money_pb2.Money) -> int:
 
 def _digest(session_token: str) -> str:
     return digest_of(session_token) if session_token else ""
-
-
-def _microseconds(time: Timestamp) -> int:
-    return time.seconds * 1_000_000 + time.nanos // 1_000

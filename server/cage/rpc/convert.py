@@ -22,6 +22,7 @@ from cage.core.wallet import (
     Kind,
     Receipt,
     State,
+    Transaction,
 )
 from cage.type.v1 import balance_pb2, money_pb2
 from cage.wallet.v1 import wallet_pb2
@@ -133,6 +134,11 @@ def to_time(time_us: int) -> Timestamp | None:
     return message
 
 
+def to_microseconds(time: Timestamp) -> int:
+    """Return a time that was sent in microseconds since 1970."""
+    return time.seconds * _MICROSECONDS + time.nanos // 1_000
+
+
 def fill_round(
     message: wallet_pb2.Round,
     round_: Round,
@@ -159,54 +165,86 @@ def fill_round(
         fill_time(message.close_time, round_.close_time_us)
 
 
+@functools.cache
+def _transaction_template(currency_code: str, scale: int) -> wallet_pb2.Transaction:
+    """Return a transaction of zeros in a currency."""
+    money = money_pb2.Money(currency_code=currency_code, amount=0, scale=scale)
+    return wallet_pb2.Transaction(
+        amount=money,
+        cash=money,
+        bonus=money,
+        after=balance_pb2.Balance(currency_code=currency_code, scale=scale),
+    )
+
+
 def to_transaction(view: TransactionView, registry: Registry) -> wallet_pb2.Transaction:
     """Return a transaction as it stands in the ledger."""
+    message = wallet_pb2.Transaction()
+    fill_transaction(message, view, registry)
+    return message
+
+
+def fill_transaction(
+    message: wallet_pb2.Transaction, view: TransactionView, registry: Registry
+) -> None:
+    """Write a transaction as it stands in the ledger."""
     row, extra = view.row, stored_extra(view.row)
     currency = registry.currencies_by_no[row.currency_no]
     game = registry.games_by_no.get(row.game_no)
     integration = registry.integrations_by_no.get(row.integration_no)
-    after = Balance(
-        currency,
-        row.cash_after,
-        row.bonus_after,
-        row.reserved_after,
-        row.version,
-        row.commit_time_us,
+    time_us, kind = row.commit_time_us, row.kind
+    message.CopyFrom(_transaction_template(currency.currency_code, currency.scale))
+    message.ledger_id = f"{_ledger_id_prefix(time_us, row.lane)}{row.item_no:012x}"
+    # The key of a close is the round itself: its caller sent no id.
+    if row.key_space != KeySpace.CLOSE:
+        message.transaction_id = row.transaction_id
+    message.kind = wallet_pb2.TransactionKind.ValueType(kind)
+    message.state = wallet_pb2.TransactionState.ValueType(row.state)
+    message.player_id = view.gate.player_id
+    message.game_id = game.game_id if game is not None else extra.get("game_id", "")
+    message.round_id = row.round_id or extra.get("round_id", "")
+    if integration is not None:
+        message.integration_id = integration.integration_id
+    message.amount.amount = row.amount
+    if row.cash:
+        message.cash.amount = row.cash
+    if row.bonus:
+        message.bonus.amount = row.bonus
+    message.reference_transaction_id = view.reference_id or extra.get(
+        "bet_transaction_id", ""
     )
-    message = wallet_pb2.Transaction(
-        ledger_id=public_id(row.commit_time_us, row.lane, row.item_no),
-        # The key of a close is the round itself: its caller sent no id.
-        transaction_id="" if row.key_space == KeySpace.CLOSE else row.transaction_id,
-        kind=wallet_pb2.TransactionKind.ValueType(row.kind),
-        state=wallet_pb2.TransactionState.ValueType(row.state),
-        player_id=view.gate.player_id,
-        game_id=game.game_id if game is not None else extra.get("game_id", ""),
-        round_id=row.round_id or extra.get("round_id", ""),
-        integration_id=integration.integration_id if integration is not None else "",
-        amount=to_money(row.amount, currency),
-        cash=to_money(row.cash, currency),
-        bonus=to_money(row.bonus, currency),
-        reference_transaction_id=view.reference_id
-        or extra.get("bet_transaction_id", ""),
-        corrected_transaction_ids=extra.get("references", ()),
-        campaign_id=extra.get("campaign_id", ""),
-        round_closed=bool(row.flags & FLAG_ROUND_CLOSED),
-        details=extra.get("details", ""),
-        is_test=bool(row.flags & FLAG_TEST),
-    )
-    fill_balance(message.after, after)
-    fill_time(message.commit_time, row.commit_time_us)
-    if row.kind == Kind.BET:
+    message.round_closed = bool(row.flags & FLAG_ROUND_CLOSED)
+    message.is_test = bool(row.flags & FLAG_TEST)
+    _fill_after(message.after, row)
+    message.commit_time.CopyFrom(message.after.read_time)
+    if kind == Kind.BET:
         message.bet_kind = wallet_pb2.BetKind.ValueType(row.variant)
-    elif row.kind == Kind.ADJUST:
+    elif kind == Kind.ADJUST:
         message.reference_transaction_id = extra["references"][0]
-    elif row.kind == Kind.AWARD:
+    elif kind == Kind.AWARD:
         message.award_kind = wallet_pb2.AwardKind.ValueType(row.variant)
+    if not extra:
+        return
+    message.campaign_id = extra.get("campaign_id", "")
+    message.details = extra.get("details", "")
+    message.corrected_transaction_ids.extend(extra.get("references", ()))
     if row.state == State.REFUSED:
         message.refusal_reason = extra["refusal"]["reason"]
     if "occur_time_us" in extra:
         fill_time(message.occur_time, extra["occur_time_us"])
-    return message
+
+
+def _fill_after(message: balance_pb2.Balance, row: Transaction) -> None:
+    """Write what a row left of a balance of zeros."""
+    cash, bonus = row.cash_after, row.bonus_after
+    message.playable = max(cash, 0) + max(bonus, 0)
+    message.cash = cash
+    message.version = row.version
+    if bonus:
+        message.bonus = bonus
+    if row.reserved_after:
+        message.reserved = row.reserved_after
+    fill_time(message.read_time, row.commit_time_us)
 
 
 _ROUND_STATES = {

@@ -49,6 +49,7 @@ _SERVICE_ROLES = {
     "cage.player.v1.KycService": _OPERATOR,
     "cage.cashier.v1.CashierService": _OPERATOR,
     "cage.admin.v1.AdminService": _ADMIN,
+    "cage.event.v1.EventService": _EVERY,
 }
 # Says of a request of these whether it is of those that are shed first.
 _BETS: Mapping[str, Callable[[Any], bool]] = {
@@ -113,8 +114,8 @@ class Sampler:
 class Guard:
     """Wrap the methods of servicers and build the handlers that gRPC calls.
 
-    A servicer's method takes (request, call), a streaming one (call) alone, and
-    answers the response or raises CageError.
+    A servicer's method takes (request, call), one of a bidirectional stream (call)
+    alone. It answers the response, or writes all of them, or raises CageError.
     """
 
     def __init__(
@@ -165,9 +166,13 @@ class Guard:
             return grpc.stream_stream_rpc_method_handler(
                 self._guard_stream(name, run), parse, write
             )
-        if method.client_streaming or method.server_streaming:
-            raise AssertionError(f"{name} streams one way, which is not guarded yet")
         check = checker_of(method.input_type) if has_check else None
+        if method.server_streaming:
+            return grpc.unary_stream_rpc_method_handler(
+                self._guard_stream(name, run, check), parse, write
+            )
+        if method.client_streaming:
+            raise AssertionError(f"{name} streams one way, which is not guarded yet")
         return grpc.unary_unary_rpc_method_handler(
             self._guard_unary(name, run, check), parse, write
         )
@@ -217,19 +222,29 @@ class Guard:
         return handle
 
     def _guard_stream(
-        self, name: str, run: Callable[[Call], Awaitable[None]]
-    ) -> Callable[[object, Context], Awaitable[None]]:
+        self,
+        name: str,
+        run: Callable[..., Awaitable[None]],
+        check: Check | None = None,
+    ) -> Callable[[Any, Context], Awaitable[None]]:
+        """Guard a stream of both sides, or with ``check`` one of the server alone."""
         meter, counts = self._meter, self._meter.methods[name]
         roles = _roles_of(name)
 
-        async def handle(_requests: object, context: Context) -> None:
+        async def handle(request: Any, context: Context) -> None:
             started = time.perf_counter()
             key: ApiKey | None = None
             refusal: CageError | None = None
             meter.streams += 1
             try:
                 key = self._authorize(name, roles, context)
-                await run(Call(key, self._settings.default_timeout_s, context))
+                call = Call(key, self._settings.default_timeout_s, context)
+                if check is None:
+                    await run(call)
+                else:
+                    self.rate.take(key.key_id, is_bet=False)
+                    _admit(request, check, is_full=False)
+                    await run(request, call)
             except CageError as error:
                 refusal = error
             except (asyncio.CancelledError, grpc.aio.BaseError):

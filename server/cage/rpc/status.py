@@ -216,6 +216,11 @@ ANSWERS = {
         _STOP,
         "the page token is malformed or comes from a list with other filters",
     ),
+    Reason.CURSOR_INVALID: Answer(
+        _Code.INVALID_ARGUMENT,
+        _STOP,
+        "the cursor is malformed or names a place that this journal does not have",
+    ),
     Reason.INTERNAL: Answer(
         _Code.INTERNAL, _RETRY, "the server failed; its log says why"
     ),

@@ -26,6 +26,7 @@ OPERATIONS_MAX = 1_000
 VERTICALS_MAX = 16
 REFERENCES_MAX = 50
 OPERATORS_MAX = 1_000
+VALUES_MAX = 100
 PAGE_SIZE_MAX = 1_000
 SCALE_MAX = 18
 DETAILS_MAX_BYTES = 4_096
@@ -98,7 +99,7 @@ _DETAILS = TextRule(
         len(text) <= DETAILS_MAX_BYTES // 4 or len(text.encode()) <= DETAILS_MAX_BYTES
     ),
 )
-# The list itself judges its token and answers PAGE_TOKEN_INVALID.
+# The list itself judges its token and answers PAGE_TOKEN_INVALID or CURSOR_INVALID.
 _TOKEN = TextRule("", lambda _: True)
 
 # Looked up by "Message.field", then by "field"; every other text is an ID.
@@ -127,6 +128,7 @@ _TEXTS = {
     "reason": _REASON,
     "details": _DETAILS,
     "page_token": _TOKEN,
+    "cursor": _TOKEN,
 }
 
 # Smallest and largest value of a number, and how the range is told.
@@ -146,6 +148,8 @@ _COUNTS = {
     "references": REFERENCES_MAX,
     "operator_ids": OPERATORS_MAX,
     "verticals": VERTICALS_MAX,
+    "types": VALUES_MAX,
+    "transaction_kinds": VALUES_MAX,
 }
 
 # Not looked into: a rollback's amount is only compared, and each operation of a stream
@@ -319,7 +323,7 @@ def _list_check(field: FieldDescriptor) -> Check:
 
 
 def _inner_check(field: FieldDescriptor) -> Check | None:
-    """Return the check of a field's message, or of one text of a list."""
+    """Return the check of a field's message, or of one text or value of a list."""
     if _table(_OPAQUE, field, False):
         return None
     if field.type == FieldDescriptor.TYPE_STRING:
@@ -403,6 +407,11 @@ def _check_transaction_list(request: Any) -> None:
         raise _InvalidError("game_id", "is required when round_id is set")
 
 
+def _check_subscribe(request: Any) -> None:
+    if request.cursor and request.HasField("start_time"):
+        raise _InvalidError("start_time", "must be absent with a cursor")
+
+
 def _oneof_check(name: str) -> Check:
     """Return the check that one member of a oneof is set."""
 
@@ -422,6 +431,7 @@ _WHOLE: dict[str, tuple[Check, ...]] = {
     "AdjustRequest": (_check_adjust,),
     "ListAuditEntriesRequest": (_check_audit_list,),
     "ListTransactionsRequest": (_check_transaction_list,),
+    "SubscribeRequest": (_check_subscribe,),
 }
 _WELL_KNOWN: dict[str, Check] = {
     "google.protobuf.Timestamp": _check_timestamp,

@@ -76,6 +76,10 @@ class Config(BaseSettings):
     launch_token_life_s: Annotated[int, Field(ge=1)] = 300
     """How long a launch token lives, in seconds."""
 
+    journal_poll_s: Annotated[float, Field(gt=0, le=10)] = 0.02
+    """How often streams of events look for what other processes committed, in
+    seconds. What this process commits they see at once."""
+
     tls_cert: Path | None = None
     """PEM file of the server's certificate chain. Wants tls_key."""
 

@@ -9,14 +9,22 @@ import grpc
 from cage.admin.v1 import admin_service_pb2
 from cage.app.admin import AdminApp
 from cage.app.cashier import CashierApp
+from cage.app.event import EventApp
 from cage.app.kyc import KycApp
 from cage.app.player import PlayerApp
+from cage.app.ports import BatchStats
+from cage.app.reader import JournalReader
 from cage.app.session import SessionApp
+from cage.app.tail import Tail
 from cage.app.wallet import WalletApp
 from cage.cashier.v1 import cashier_service_pb2
+from cage.core.errors import CageError, Reason
+from cage.event.v1 import event_service_pb2
 from cage.player.v1 import kyc_service_pb2, player_service_pb2, session_service_pb2
 from cage.rpc.admin import AdminServicer
 from cage.rpc.cashier import CashierServicer
+from cage.rpc.event import EventServicer
+from cage.rpc.feed import Feeds
 from cage.rpc.health import Health
 from cage.rpc.interceptor import Guard
 from cage.rpc.kyc import KycServicer
@@ -48,11 +56,16 @@ class Server:
         self.address = self.metrics_address = ""
 
         meter, batches = Meter(), BatchMeter()
+
+        def observe(stats: BatchStats) -> None:
+            batches.observe(stats)
+            self.tail.wake()
+
         self.store = store = open_sqlite(
             config.database_path,
             capacity=config.queue_capacity,
             wal_bytes=config.wal_bytes,
-            observe=batches.observe,
+            observe=observe,
         )
         writer, reads, draw = store.writer, store.reads, secrets.token_bytes
 
@@ -69,12 +82,22 @@ class Server:
         self.kyc = KycApp(writer=writer)
         self.cashier = CashierApp(writer=writer, reads=reads)
         self.admin = AdminApp(writer=writer, reads=reads, random_bytes=draw)
+        self.tail = Tail(writer=writer, reads=reads, poll_s=config.journal_poll_s)
+        reader = JournalReader(
+            writer=writer,
+            reads=reads,
+            journal=reads,
+            tail=self.tail,
+            clock=time.monotonic,
+            now_us=_now_us,
+        )
 
         self._guard = Guard(writer, meter=meter, settings=guard_settings(config))
         executor = Executor(
             wallet, meter=meter, fail=self._guard.fail, rate=self._guard.rate
         )
         self._wallet_servicer = WalletServicer(wallet, session, executor)
+        self._feeds = Feeds()
         self._grpc = grpc.aio.server(options=SERVER_OPTIONS)
         names = [
             self._guard.register(self._grpc, module.DESCRIPTOR, servicer)
@@ -85,6 +108,7 @@ class Server:
                 (kyc_service_pb2, KycServicer(self.kyc)),
                 (cashier_service_pb2, CashierServicer(self.cashier)),
                 (admin_service_pb2, AdminServicer(self.admin)),
+                (event_service_pb2, EventServicer(EventApp(reader), self._feeds)),
             )
         ]
         self._health = Health(names)
@@ -111,6 +135,7 @@ class Server:
             await asyncio.sleep(self.config.drain_delay_s)
             self._guard.is_draining = True
             self._wallet_servicer.end_streams()
+            self._feeds.end(CageError(Reason.SHUTTING_DOWN))
             # Once it stops, gRPC cancels what has arrived and not begun: no caller
             # would learn why.
             await asyncio.sleep(_REFUSE_S)

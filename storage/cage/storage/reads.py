@@ -21,6 +21,7 @@ from cage.core.player import Gate, Profile
 from cage.core.round import Round
 from cage.core.wallet import ANCHOR_EVERY, Transaction, Wallet
 from cage.storage import schema
+from cage.storage.journal import JournalQueries
 
 READ_TIMEOUT_S = 2.0
 POOL_SIZE = 4
@@ -28,7 +29,7 @@ POOL_SIZE = 4
 _GATE_WIDTH = len(schema.gates.columns)
 
 
-class SqliteReads:
+class SqliteReads(JournalQueries):
     """Read an embedded database."""
 
     def __init__(self, path: Path) -> None:

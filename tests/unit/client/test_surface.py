@@ -24,6 +24,7 @@ ATTRIBUTES = {
     "KycService": "kyc",
     "CashierService": "cashier",
     "AdminService": "admin",
+    "EventService": "events",
 }
 
 

@@ -707,6 +707,21 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
           "domain": "cage"
         }
     """
+    ERROR_REASON_CURSOR_INVALID: _ErrorReason.ValueType  # 60
+    """The cursor is malformed, or it names a place that this journal does not have: it
+    is of another deployment, or the database was restored from before the cursor.
+    Compare what you have with an export before you go on without it.
+
+    Code: INVALID_ARGUMENT. Advice: STOP_AND_REPORT.
+    Metadata: none.
+
+    Example:
+
+        {
+          "reason": "CURSOR_INVALID",
+          "domain": "cage"
+        }
+    """
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 45
     """The server failed. The outcome of this call may be unknown; the same id makes
     a retry safe. The text of the cause is in the server's log only.
@@ -1434,6 +1449,21 @@ Example:
 
     {
       "reason": "PAGE_TOKEN_INVALID",
+      "domain": "cage"
+    }
+"""
+ERROR_REASON_CURSOR_INVALID: ErrorReason.ValueType  # 60
+"""The cursor is malformed, or it names a place that this journal does not have: it
+is of another deployment, or the database was restored from before the cursor.
+Compare what you have with an export before you go on without it.
+
+Code: INVALID_ARGUMENT. Advice: STOP_AND_REPORT.
+Metadata: none.
+
+Example:
+
+    {
+      "reason": "CURSOR_INVALID",
       "domain": "cage"
     }
 """
