@@ -41,6 +41,7 @@ def decide_register_player(book: Book, command: RegisterPlayer) -> Player:
         status=int(PlayerStatus.PENDING_VERIFICATION),
         kyc_level=0,
         is_test=int(command.is_test),
+        language_code=command.language_code,
     )
     profile = Profile(
         lane=gate.lane,
@@ -48,7 +49,6 @@ def decide_register_player(book: Book, command: RegisterPlayer) -> Player:
         display_name=command.display_name,
         country_code=command.country_code,
         jurisdiction=command.jurisdiction,
-        language_code=command.language_code,
         create_time_us=book.now_us,
         update_time_us=book.now_us,
     )

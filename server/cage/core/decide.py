@@ -24,6 +24,7 @@ from cage.core.deposit import (
     decide_cancel_deposit,
     decide_transfer_deposit,
 )
+from cage.core.errors import CageError
 from cage.core.launch import (
     decide_authenticate,
     decide_create_launch_token,
@@ -73,5 +74,14 @@ DECISIONS: dict[type, Decision] = {
 
 
 def decide(book: Book, command: object) -> object:
-    """Decide one command against a book and return its answer."""
-    return DECISIONS[type(command)](book, command)
+    """Decide one command against a book and return its answer.
+
+    A refusal is told in the language of the player it is about.
+    """
+    try:
+        return DECISIONS[type(command)](book, command)
+    except CageError as refusal:
+        gate = book.gates.get(getattr(command, "player_id", ""))
+        if gate is not None:
+            refusal.language_code = gate.language_code
+        raise

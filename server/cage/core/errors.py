@@ -59,13 +59,31 @@ class Reason(StrEnum):
     CURSOR_INVALID = "CURSOR_INVALID"
     INTERNAL = "INTERNAL"
     MAINTENANCE = "MAINTENANCE"
+    STAKE_LIMIT = "STAKE_LIMIT"
+    LOSS_LIMIT = "LOSS_LIMIT"
+    WAGER_LIMIT = "WAGER_LIMIT"
+    DEPOSIT_LIMIT = "DEPOSIT_LIMIT"
+    SESSION_TIME_LIMIT = "SESSION_TIME_LIMIT"
+    REALITY_CHECK_DUE = "REALITY_CHECK_DUE"
+
+
+# The refusals of a bet that concern money: they carry the balance, a retry too.
+MONEY_REASONS = frozenset(
+    {
+        Reason.INSUFFICIENT_FUNDS,
+        Reason.STAKE_LIMIT,
+        Reason.LOSS_LIMIT,
+        Reason.WAGER_LIMIT,
+    }
+)
 
 
 class CageError(Exception):
     """Refuse a call: the reason, its variables and, for money, the balance.
 
     ``metadata`` holds the variables that ``error_reason.proto`` names for the
-    reason. ``balance`` is a ``core.wallet.Balance`` or None.
+    reason. ``balance`` is a ``core.wallet.Balance`` or None. ``language_code`` is the
+    player's, once it is known who was refused.
     """
 
     def __init__(
@@ -75,6 +93,7 @@ class CageError(Exception):
         self.reason = reason
         self.metadata: Mapping[str, str] = metadata
         self.balance = balance
+        self.language_code = ""
 
     def __str__(self) -> str:
         pairs = " ".join(f"{key}={value}" for key, value in self.metadata.items())

@@ -33,6 +33,7 @@ class Gate:
 
     ``currency_no`` is the currency of the account. ``blocks`` is a set of bits:
     BLOCK_ALL, and 1 << vertical for each kind of gambling that is stopped.
+    ``language_code`` is the language in which the player is told of a refusal.
     """
 
     lane: int
@@ -44,6 +45,7 @@ class Gate:
     kyc_level: int
     is_test: int
     blocks: int = 0
+    language_code: str = "en"
 
 
 @dataclass(slots=True)
@@ -55,7 +57,6 @@ class Profile:
     display_name: str
     country_code: str
     jurisdiction: str
-    language_code: str
     create_time_us: int
     update_time_us: int
 

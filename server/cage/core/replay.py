@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from cage.core.book import Book
-from cage.core.errors import CageError, Reason
+from cage.core.errors import MONEY_REASONS, CageError, Reason
 from cage.core.player import Gate
 from cage.core.wallet import Kind, Receipt, State, Transaction
 
@@ -70,8 +70,7 @@ def replay_state(
     if earlier.state == State.REFUSED:
         told = stored_extra(earlier)["refusal"]
         reason = Reason(told["reason"])
-        is_money = reason == Reason.INSUFFICIENT_FUNDS
-        balance = book.balance(wallet) if is_money else None
+        balance = book.balance(wallet) if reason in MONEY_REASONS else None
         raise CageError(reason, balance=balance, **told["metadata"])
     return Receipt(earlier, book.balance(wallet), True)
 

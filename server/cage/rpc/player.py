@@ -128,7 +128,7 @@ def to_player(view: PlayerView) -> player_pb2.Player:
         display_name=profile.display_name,
         country_code=profile.country_code,
         jurisdiction=profile.jurisdiction,
-        language_code=profile.language_code,
+        language_code=gate.language_code,
         currency_code=view.currency_code,
         status=player_pb2.PlayerStatus.ValueType(gate.status),
         kyc_level=gate.kyc_level,

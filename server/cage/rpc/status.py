@@ -19,6 +19,7 @@ from cage.core.errors import CageError, Reason
 from cage.core.wallet import Balance
 from cage.error.v1 import error_detail_pb2
 from cage.rpc.convert import fill_balance
+from cage.rpc.message import language_of, player_message
 
 DOMAIN = "cage"
 # The metadata key in which gRPC libraries look for a google.rpc.Status.
@@ -34,15 +35,14 @@ _STOP = error_detail_pb2.ADVICE_STOP_AND_REPORT
 class Answer:
     """Say how one reason is answered.
 
-    ``text`` is for engineers and may name variables of the reason's metadata;
-    ``player_text`` is fit to be shown to the player. ``retry_ms`` is the delay of
-    RetryInfo, 0 for none.
+    ``text`` is for engineers and may name variables of the reason's metadata; what
+    players read is in ``message.py``. ``retry_ms`` is the delay of RetryInfo, 0 for
+    none.
     """
 
     code: grpc.StatusCode
     advice: error_detail_pb2.Advice.ValueType
     text: str
-    player_text: str = ""
     retry_ms: int = 0
 
 
@@ -95,13 +95,11 @@ ANSWERS = {
         _Code.FAILED_PRECONDITION,
         _DISCARD,
         "the launch token is unknown to this key",
-        "Please open the game again.",
     ),
     Reason.LAUNCH_TOKEN_EXPIRED: Answer(
         _Code.FAILED_PRECONDITION,
         _DISCARD,
         "the launch token is past its life",
-        "Please open the game again.",
     ),
     Reason.SESSION_REQUIRED: Answer(
         _Code.FAILED_PRECONDITION,
@@ -112,19 +110,16 @@ ANSWERS = {
         _Code.FAILED_PRECONDITION,
         _DISCARD,
         "the session token is unknown, or is of another player, game or currency",
-        "Please open the game again.",
     ),
     Reason.SESSION_EXPIRED: Answer(
         _Code.FAILED_PRECONDITION,
         _DISCARD,
         "the session is past its expiry",
-        "Your session has expired. Please open the game again.",
     ),
     Reason.SESSION_ENDED: Answer(
         _Code.FAILED_PRECONDITION,
         _DISCARD,
         "the session was ended",
-        "Your session has ended. Please open the game again.",
     ),
     Reason.CURRENCY_MISMATCH: Answer(
         _Code.FAILED_PRECONDITION, _DISCARD, "{sent} was sent where {expected} fits"
@@ -133,31 +128,48 @@ ANSWERS = {
         _Code.FAILED_PRECONDITION,
         _DISCARD,
         "the playable balance does not cover the bet",
-        "Your balance is too low for this bet.",
     ),
     Reason.PLAYER_BLOCKED: Answer(
         _Code.FAILED_PRECONDITION,
         _DISCARD,
         "the player's status is {status}",
-        "Your account cannot do this at the moment.",
     ),
     Reason.KYC_REQUIRED: Answer(
         _Code.FAILED_PRECONDITION,
         _DISCARD,
         "the player has to be verified first",
-        "Please verify your account first.",
     ),
     Reason.GAME_UNAVAILABLE: Answer(
         _Code.FAILED_PRECONDITION,
         _DISCARD,
         "game {game_id} is switched off by its {by}",
-        "This game is not available at the moment.",
     ),
     Reason.MAINTENANCE: Answer(
         _Code.FAILED_PRECONDITION,
         _DISCARD,
         "game {game_id} is in maintenance by its {by}",
-        "This game is in maintenance. Please try again later.",
+    ),
+    Reason.STAKE_LIMIT: Answer(
+        _Code.FAILED_PRECONDITION,
+        _DISCARD,
+        "a stake of more than {limit} is not allowed",
+    ),
+    Reason.LOSS_LIMIT: Answer(
+        _Code.FAILED_PRECONDITION, _DISCARD, "the {period} loss limit is {limit}"
+    ),
+    Reason.WAGER_LIMIT: Answer(
+        _Code.FAILED_PRECONDITION, _DISCARD, "the {period} wager limit is {limit}"
+    ),
+    Reason.DEPOSIT_LIMIT: Answer(
+        _Code.FAILED_PRECONDITION, _DISCARD, "the {period} deposit limit is {limit}"
+    ),
+    Reason.SESSION_TIME_LIMIT: Answer(
+        _Code.FAILED_PRECONDITION, _DISCARD, "the {period} time limit is {limit}"
+    ),
+    Reason.REALITY_CHECK_DUE: Answer(
+        _Code.FAILED_PRECONDITION,
+        _DISCARD,
+        "the player has to confirm a reality check first",
     ),
     Reason.ROUND_CLOSED: Answer(
         _Code.FAILED_PRECONDITION, _DISCARD, "the round takes no more bets"
@@ -183,7 +195,6 @@ ANSWERS = {
         _Code.FAILED_PRECONDITION,
         _DISCARD,
         "the player has no free rounds of campaign {campaign_id}",
-        "You have no free rounds left.",
     ),
     Reason.TRANSACTION_MISMATCH: Answer(
         _Code.ALREADY_EXISTS,
@@ -234,7 +245,7 @@ def to_status(error: CageError) -> status_pb2.Status:
     """
     if error.metadata or error.balance is not None:
         return _build_status(error)
-    return _plain_status(error.reason)
+    return _plain_status(error.reason, language_of(error.language_code))
 
 
 def to_trailers(error: CageError) -> tuple[tuple[str, bytes], ...]:
@@ -243,8 +254,10 @@ def to_trailers(error: CageError) -> tuple[tuple[str, bytes], ...]:
 
 
 @functools.cache
-def _plain_status(reason: Reason) -> status_pb2.Status:
-    return _build_status(CageError(reason))
+def _plain_status(reason: Reason, language: str) -> status_pb2.Status:
+    plain = CageError(reason)
+    plain.language_code = language
+    return _build_status(plain)
 
 
 def _build_status(error: CageError) -> status_pb2.Status:
@@ -270,7 +283,10 @@ def _build_status(error: CageError) -> status_pb2.Status:
 
 def _error_detail(answer: Answer, error: CageError) -> error_detail_pb2.ErrorDetail:
     detail = error_detail_pb2.ErrorDetail(
-        advice=answer.advice, player_message=answer.player_text
+        advice=answer.advice,
+        player_message=player_message(
+            error.reason.value, error.metadata, error.language_code
+        ),
     )
     if isinstance(error.balance, Balance):
         fill_balance(detail.balance, error.balance)

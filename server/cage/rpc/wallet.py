@@ -157,7 +157,7 @@ def _to_session(found: Authenticated) -> pb.AuthenticateResponse:
         brand_id=found.brand_id,
         country_code=profile.country_code,
         jurisdiction=profile.jurisdiction,
-        language_code=profile.language_code,
+        language_code=gate.language_code,
         currency_code=found.currency.currency_code,
         scale=found.currency.scale,
         game_id=found.game.game_id,

@@ -173,6 +173,7 @@ gates = _table(
     _int("kyc_level"),
     _int("is_test"),
     _int("blocks"),
+    _text("language_code"),
 )
 Index("gates_player_id", gates.c.lane, gates.c.player_id, unique=True)
 
@@ -184,7 +185,6 @@ players = _table(
     _text("display_name"),
     _text("country_code"),
     _text("jurisdiction"),
-    _text("language_code"),
     _int("create_time_us"),
     _int("update_time_us"),
 )

@@ -41,7 +41,6 @@ PROFILE = Profile(
     display_name="",
     country_code="DE",
     jurisdiction="MT",
-    language_code="en",
     create_time_us=1,
     update_time_us=1,
 )

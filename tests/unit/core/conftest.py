@@ -59,7 +59,6 @@ def _player(book: Book, player_no: int, player_id: str, brand_no: int) -> None:
         display_name="Ann",
         country_code="DE",
         jurisdiction="MT",
-        language_code="en",
         create_time_us=1,
         update_time_us=1,
     )

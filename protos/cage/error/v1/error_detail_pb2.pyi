@@ -89,14 +89,16 @@ class ErrorDetail(_message.Message):
     that Cage itself answers.
     """
     player_message: _builtins.str
-    """Output only. A sentence fit to be shown to the player, up to 1,024
-    characters. Empty when there is nothing that the player should read. For
-    engineers read Status.message instead.
+    """Output only. A sentence fit to be shown to the player, in the language of the
+    player's account where Cage has it, else in English; up to 1,024 characters.
+    Empty when there is nothing that the player should read. For engineers read
+    Status.message instead.
     """
     @_builtins.property
     def balance(self) -> _balance_pb2.Balance:
         """Output only. The player's current balance. Set for refusals that concern
-        money (INSUFFICIENT_FUNDS); absent otherwise.
+        money (INSUFFICIENT_FUNDS, STAKE_LIMIT, LOSS_LIMIT, WAGER_LIMIT); absent
+        otherwise.
         """
 
     def __init__(

@@ -755,6 +755,119 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
           }
         }
     """
+    ERROR_REASON_STAKE_LIMIT: _ErrorReason.ValueType  # 47
+    """The stake is above what one bet of the player may be. ErrorDetail.balance holds
+    the current balance.
+
+    Code: FAILED_PRECONDITION. Advice: DISCARD.
+    Metadata: limit (largest stake, as a decimal number); currency_code (its
+    currency).
+
+    Example:
+
+        {
+          "reason": "STAKE_LIMIT",
+          "domain": "cage",
+          "metadata": {
+            "limit": "5.00",
+            "currency_code": "EUR"
+          }
+        }
+    """
+    ERROR_REASON_LOSS_LIMIT: _ErrorReason.ValueType  # 48
+    """With the bet the player could lose more than the limit of a period.
+    ErrorDetail.balance holds the current balance.
+
+    Code: FAILED_PRECONDITION. Advice: DISCARD.
+    Metadata: period (DAY, WEEK or MONTH); limit (largest loss, as a decimal
+    number);
+    currency_code (its currency).
+
+    Example:
+
+        {
+          "reason": "LOSS_LIMIT",
+          "domain": "cage",
+          "metadata": {
+            "period": "DAY",
+            "limit": "100.00",
+            "currency_code": "EUR"
+          }
+        }
+    """
+    ERROR_REASON_WAGER_LIMIT: _ErrorReason.ValueType  # 49
+    """With the bet the player would have staked more than the limit of a period.
+    ErrorDetail.balance holds the current balance.
+
+    Code: FAILED_PRECONDITION. Advice: DISCARD.
+    Metadata: period (DAY, WEEK or MONTH); limit (largest sum of stakes, as
+    a decimal number);
+    currency_code (its currency).
+
+    Example:
+
+        {
+          "reason": "WAGER_LIMIT",
+          "domain": "cage",
+          "metadata": {
+            "period": "WEEK",
+            "limit": "500.00",
+            "currency_code": "EUR"
+          }
+        }
+    """
+    ERROR_REASON_DEPOSIT_LIMIT: _ErrorReason.ValueType  # 50
+    """With the deposit the player would have paid in more than the limit of a period.
+
+    Code: FAILED_PRECONDITION. Advice: DISCARD.
+    Metadata: period (DAY, WEEK or MONTH); limit (largest sum of deposits,
+    as a decimal number);
+    currency_code (its currency).
+
+    Example:
+
+        {
+          "reason": "DEPOSIT_LIMIT",
+          "domain": "cage",
+          "metadata": {
+            "period": "MONTH",
+            "limit": "1000.00",
+            "currency_code": "EUR"
+          }
+        }
+    """
+    ERROR_REASON_SESSION_TIME_LIMIT: _ErrorReason.ValueType  # 51
+    """The player has played for the time that a limit allows. Bets and launches only;
+    wins and rollbacks still pass.
+
+    Code: FAILED_PRECONDITION. Advice: DISCARD.
+    Metadata: period (SESSION, DAY, WEEK or MONTH); limit (minutes).
+
+    Example:
+
+        {
+          "reason": "SESSION_TIME_LIMIT",
+          "domain": "cage",
+          "metadata": {
+            "period": "DAY",
+            "limit": "120"
+          }
+        }
+    """
+    ERROR_REASON_REALITY_CHECK_DUE: _ErrorReason.ValueType  # 52
+    """The player has to confirm a reality check before the next bet. Wins and rollbacks
+    still pass.
+
+    Code: FAILED_PRECONDITION. Advice: DISCARD.
+    Metadata: none.
+
+    Example:
+
+        {
+          "reason": "REALITY_CHECK_DUE",
+          "domain": "cage"
+        }
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason says why Cage refused a call.
@@ -1498,6 +1611,119 @@ Example:
         "game_id": "book-of-cage",
         "by": "operator"
       }
+    }
+"""
+ERROR_REASON_STAKE_LIMIT: ErrorReason.ValueType  # 47
+"""The stake is above what one bet of the player may be. ErrorDetail.balance holds
+the current balance.
+
+Code: FAILED_PRECONDITION. Advice: DISCARD.
+Metadata: limit (largest stake, as a decimal number); currency_code (its
+currency).
+
+Example:
+
+    {
+      "reason": "STAKE_LIMIT",
+      "domain": "cage",
+      "metadata": {
+        "limit": "5.00",
+        "currency_code": "EUR"
+      }
+    }
+"""
+ERROR_REASON_LOSS_LIMIT: ErrorReason.ValueType  # 48
+"""With the bet the player could lose more than the limit of a period.
+ErrorDetail.balance holds the current balance.
+
+Code: FAILED_PRECONDITION. Advice: DISCARD.
+Metadata: period (DAY, WEEK or MONTH); limit (largest loss, as a decimal
+number);
+currency_code (its currency).
+
+Example:
+
+    {
+      "reason": "LOSS_LIMIT",
+      "domain": "cage",
+      "metadata": {
+        "period": "DAY",
+        "limit": "100.00",
+        "currency_code": "EUR"
+      }
+    }
+"""
+ERROR_REASON_WAGER_LIMIT: ErrorReason.ValueType  # 49
+"""With the bet the player would have staked more than the limit of a period.
+ErrorDetail.balance holds the current balance.
+
+Code: FAILED_PRECONDITION. Advice: DISCARD.
+Metadata: period (DAY, WEEK or MONTH); limit (largest sum of stakes, as
+a decimal number);
+currency_code (its currency).
+
+Example:
+
+    {
+      "reason": "WAGER_LIMIT",
+      "domain": "cage",
+      "metadata": {
+        "period": "WEEK",
+        "limit": "500.00",
+        "currency_code": "EUR"
+      }
+    }
+"""
+ERROR_REASON_DEPOSIT_LIMIT: ErrorReason.ValueType  # 50
+"""With the deposit the player would have paid in more than the limit of a period.
+
+Code: FAILED_PRECONDITION. Advice: DISCARD.
+Metadata: period (DAY, WEEK or MONTH); limit (largest sum of deposits,
+as a decimal number);
+currency_code (its currency).
+
+Example:
+
+    {
+      "reason": "DEPOSIT_LIMIT",
+      "domain": "cage",
+      "metadata": {
+        "period": "MONTH",
+        "limit": "1000.00",
+        "currency_code": "EUR"
+      }
+    }
+"""
+ERROR_REASON_SESSION_TIME_LIMIT: ErrorReason.ValueType  # 51
+"""The player has played for the time that a limit allows. Bets and launches only;
+wins and rollbacks still pass.
+
+Code: FAILED_PRECONDITION. Advice: DISCARD.
+Metadata: period (SESSION, DAY, WEEK or MONTH); limit (minutes).
+
+Example:
+
+    {
+      "reason": "SESSION_TIME_LIMIT",
+      "domain": "cage",
+      "metadata": {
+        "period": "DAY",
+        "limit": "120"
+      }
+    }
+"""
+ERROR_REASON_REALITY_CHECK_DUE: ErrorReason.ValueType  # 52
+"""The player has to confirm a reality check before the next bet. Wins and rollbacks
+still pass.
+
+Code: FAILED_PRECONDITION. Advice: DISCARD.
+Metadata: none.
+
+Example:
+
+    {
+      "reason": "REALITY_CHECK_DUE",
+      "domain": "cage"
     }
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
