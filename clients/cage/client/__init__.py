@@ -47,7 +47,6 @@ from cage.client._errors import (
     CurrencyNotFoundError,
     CursorInvalidError,
     DeadlineTooShortError,
-    DepositLimitError,
     FreeRoundsUnavailableError,
     GameNotFoundError,
     GameUnavailableError,
@@ -63,7 +62,6 @@ from cage.client._errors import (
     KycRequiredError,
     LaunchTokenExpiredError,
     LaunchTokenInvalidError,
-    LossLimitError,
     MaintenanceError,
     NotFoundError,
     OperatorNotFoundError,
@@ -73,7 +71,6 @@ from cage.client._errors import (
     PaymentStateError,
     PlayerBlockedError,
     PlayerNotFoundError,
-    RealityCheckDueError,
     ReferenceMismatchError,
     RefusedError,
     RequestMismatchError,
@@ -86,15 +83,12 @@ from cage.client._errors import (
     SessionExpiredError,
     SessionNotFoundError,
     SessionRequiredError,
-    SessionTimeLimitError,
     ShuttingDownError,
-    StakeLimitError,
     StudioNotFoundError,
     TransactionMismatchError,
     TransactionNotFoundError,
     TryAgainError,
     UnknownOutcomeError,
-    WagerLimitError,
 )
 from cage.client._events import (
     Events,
@@ -107,6 +101,14 @@ from cage.client._ids import (
 )
 from cage.client._kyc import (
     Kyc,
+)
+from cage.client._limit_errors import (
+    DepositLimitError,
+    LossLimitError,
+    RealityCheckDueError,
+    SessionTimeLimitError,
+    StakeLimitError,
+    WagerLimitError,
 )
 from cage.client._money import (
     decimal_text,
