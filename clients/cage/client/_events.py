@@ -53,6 +53,7 @@ class Events:
             self._caller,
             request=request,
             items=lambda frame: frame.events,
+            after=lambda frame: frame.cursor,
             cursor=cursor,
             cursor_of=lambda event: event.cursor,
         )

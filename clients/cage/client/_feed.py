@@ -7,7 +7,7 @@ on, and nobody sees the seam: no item is lost and none comes twice.
 
 from collections.abc import AsyncGenerator, Callable, Iterable
 from types import TracebackType
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import grpc
 from google.protobuf.message import Message
@@ -20,16 +20,8 @@ from cage.client._status import error_from_call
 _GROWTH_MAX = 16
 
 
-class FrameOf(Protocol):
-    """Be one message of a feed."""
-
-    @property
-    def cursor(self) -> str:
-        """Name the place after the message."""
-
-
 Item = TypeVar("Item")
-Frame = TypeVar("Frame", bound=FrameOf)
+Frame = TypeVar("Frame", bound=Message)
 
 
 class Feed(Generic[Item, Frame]):
@@ -50,13 +42,15 @@ class Feed(Generic[Item, Frame]):
         *,
         request: Callable[[str], Message],
         items: Callable[[Frame], Iterable[Item]],
-        cursor: str,
+        after: Callable[[Frame], str],
+        cursor: str = "",
         cursor_of: Callable[[Item], str] | None = None,
         attempts: int | None = None,
     ) -> None:
         self._caller = caller
         self._request = request
         self._items = items
+        self._after = after
         self._cursor_of = cursor_of
         # Failures in a row that are borne; None for a feed without end.
         self._attempts = attempts
@@ -78,7 +72,7 @@ class Feed(Generic[Item, Frame]):
                 async for frame in call:
                     failures = 0
                     yield frame
-                    self._cursor = frame.cursor or self._cursor
+                    self._cursor = self._after(frame) or self._cursor
                 if self._attempts is not None:
                     return
                 delay_s = self._caller.retry.initial_backoff_s

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import TypeAlias, TypeVar
 
 from google.protobuf.message import Message
@@ -10,10 +11,13 @@ from google.protobuf.message import Message
 from cage.client._channel import Caller
 from cage.client._contract import operation_of
 from cage.client._errors import CageError
+from cage.client._feed import Feed
 from cage.client._operations import Operations
 from cage.client._pages import Pager
 from cage.client._stream import Stream, answer_of
-from cage.wallet.v1.wallet_pb2 import Transaction, TransactionKind
+from cage.client._times import timestamp_of
+from cage.type.v1.balance_pb2 import Balance
+from cage.wallet.v1.wallet_pb2 import Round, Transaction, TransactionKind
 from cage.wallet.v1.wallet_service_pb2 import (
     AdjustRequest,
     AdjustResponse,
@@ -27,6 +31,10 @@ from cage.wallet.v1.wallet_service_pb2 import (
     BetResponse,
     CloseRoundRequest,
     CloseRoundResponse,
+    ExportRoundsRequest,
+    ExportRoundsResponse,
+    ExportTransactionsRequest,
+    ExportTransactionsResponse,
     GetBalanceRequest,
     GetBalanceResponse,
     GetRoundRequest,
@@ -39,6 +47,8 @@ from cage.wallet.v1.wallet_service_pb2 import (
     PlayResponse,
     RollbackRequest,
     RollbackResponse,
+    WatchBalanceRequest,
+    WatchBalanceResponse,
     WinRequest,
     WinResponse,
 )
@@ -144,6 +154,92 @@ class Wallet(Operations):
             return await self._caller.call(request, ListTransactionsResponse)
 
         return Pager(fetch, lambda page: page.transactions)
+
+    def export_transactions(
+        self,
+        *,
+        integration_id: str = "",
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        cursor: str = "",
+    ) -> Feed[Transaction, ExportTransactionsResponse]:
+        """Export transactions in a range of commit times: ``async for row in ...``.
+
+        It goes on by itself when the connection breaks. Its ``cursor`` is the place
+        after the last whole message; an export from there holds what followed.
+
+        Raises IntegrationNotFoundError, CursorInvalidError, when a row is waited for.
+        """
+
+        def request(place: str) -> ExportTransactionsRequest:
+            return ExportTransactionsRequest(
+                integration_id=integration_id,
+                start_time=None if place else timestamp_of(start_time),
+                end_time=timestamp_of(end_time),
+                cursor=place,
+            )
+
+        return Feed(
+            self._caller,
+            request=request,
+            items=lambda frame: frame.transactions,
+            after=lambda frame: frame.cursor,
+            cursor=cursor,
+            attempts=self._caller.retry.attempts,
+        )
+
+    def export_rounds(
+        self,
+        *,
+        integration_id: str = "",
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        cursor: str = "",
+    ) -> Feed[Round, ExportRoundsResponse]:
+        """Export the rounds whose last transaction is in a range of commit times.
+
+        It goes on by itself when the connection breaks. Its ``cursor`` is the place
+        after the last whole message; an export from there holds what followed.
+
+        Raises IntegrationNotFoundError, CursorInvalidError, when a row is waited for.
+        """
+
+        def request(place: str) -> ExportRoundsRequest:
+            return ExportRoundsRequest(
+                integration_id=integration_id,
+                start_time=None if place else timestamp_of(start_time),
+                end_time=timestamp_of(end_time),
+                cursor=place,
+            )
+
+        return Feed(
+            self._caller,
+            request=request,
+            items=lambda frame: frame.rounds,
+            after=lambda frame: frame.cursor,
+            cursor=cursor,
+            attempts=self._caller.retry.attempts,
+        )
+
+    def watch_balance(
+        self, *, player_id: str, currency_code: str, game_id: str = ""
+    ) -> Feed[Balance, WatchBalanceResponse]:
+        """Watch a balance: the one now, then the one after each change, without end.
+
+        When the connection breaks it begins again by itself, with the balance then.
+
+        Raises PlayerNotFoundError, GameNotFoundError, CurrencyNotFoundError,
+        CurrencyMismatchError, KeyInvalidError, when a balance is waited for.
+        """
+        request = WatchBalanceRequest(
+            player_id=player_id, game_id=game_id, currency_code=currency_code
+        )
+        return Feed(
+            self._caller,
+            request=lambda _: request,
+            items=lambda frame: [frame.balance],
+            after=lambda _: "",
+        )
 
     def stream(self) -> Stream:
         """Make a session on StreamExecute, for ``async with``."""

@@ -199,6 +199,9 @@ class SyncWallet(_SyncOperations[Wallet]):
     get_transaction = _blocking(Wallet.get_transaction)
     get_round = _blocking(Wallet.get_round)
     list_transactions = _paging(Wallet.list_transactions)
+    export_transactions = _feeding(Wallet.export_transactions)
+    export_rounds = _feeding(Wallet.export_rounds)
+    watch_balance = _feeding(Wallet.watch_balance)
     batch_execute = _blocking(Wallet.batch_execute)
 
     def stream(self) -> SyncStream:

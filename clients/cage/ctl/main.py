@@ -11,7 +11,7 @@ from cage.client import CageError, Client, Tls
 from cage.ctl import call as calling
 from cage.ctl import demo as story
 from cage.ctl import events as following
-from cage.ctl import player
+from cage.ctl import export, player
 from cage.ctl import settings as known
 from cage.ctl.output import ERR, OUT, balance_table, ledger_table, print_error
 from cage.ctl.running import run
@@ -27,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.add_typer(player.app, name="player")
+app.add_typer(export.app, name="export")
 app.command()(following.events)
 
 

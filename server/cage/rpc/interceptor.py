@@ -40,7 +40,15 @@ _EVERY = frozenset(Role)
 # Who may call what: by method, else by service. What is in neither is not served.
 _METHOD_ROLES = {
     f"/cage.wallet.v1.WalletService/{name}": _EVERY
-    for name in ("GetBalance", "GetTransaction", "GetRound", "ListTransactions")
+    for name in (
+        "GetBalance",
+        "GetTransaction",
+        "GetRound",
+        "ListTransactions",
+        "ExportTransactions",
+        "ExportRounds",
+        "WatchBalance",
+    )
 }
 _SERVICE_ROLES = {
     "cage.wallet.v1.WalletService": _GAME,

@@ -407,7 +407,7 @@ def _check_transaction_list(request: Any) -> None:
         raise _InvalidError("game_id", "is required when round_id is set")
 
 
-def _check_subscribe(request: Any) -> None:
+def _check_start(request: Any) -> None:
     if request.cursor and request.HasField("start_time"):
         raise _InvalidError("start_time", "must be absent with a cursor")
 
@@ -431,7 +431,9 @@ _WHOLE: dict[str, tuple[Check, ...]] = {
     "AdjustRequest": (_check_adjust,),
     "ListAuditEntriesRequest": (_check_audit_list,),
     "ListTransactionsRequest": (_check_transaction_list,),
-    "SubscribeRequest": (_check_subscribe,),
+    "SubscribeRequest": (_check_start,),
+    "ExportTransactionsRequest": (_check_start,),
+    "ExportRoundsRequest": (_check_start,),
 }
 _WELL_KNOWN: dict[str, Check] = {
     "google.protobuf.Timestamp": _check_timestamp,

@@ -14,6 +14,7 @@ from cage.rpc.interceptor import Call
 from cage.rpc.operation import OPERATIONS, Executor
 from cage.rpc.registry import to_rules
 from cage.rpc.stream import Stream
+from cage.rpc.wallet_feeds import WalletFeeds
 from cage.wallet.v1 import wallet_pb2
 from cage.wallet.v1 import wallet_service_pb2 as pb
 
@@ -57,11 +58,16 @@ class WalletServicer:
     )
 
     def __init__(
-        self, wallet: WalletApp, session: Authenticator, executor: Executor
+        self,
+        wallet: WalletApp,
+        session: Authenticator,
+        executor: Executor,
+        told: WalletFeeds,
     ) -> None:
         self._wallet = wallet
         self._session = session
         self.executor = executor
+        self._told = told
         self._streams: set[Stream] = set()
 
     async def Authenticate(
@@ -127,6 +133,20 @@ class WalletServicer:
             transactions=[to_transaction(view, registry) for view in page.items],
             next_page_token=page.next_page_token,
         )
+
+    async def ExportTransactions(
+        self, request: pb.ExportTransactionsRequest, call: Call
+    ) -> None:
+        """Export transactions of a range of time."""
+        await self._told.export_transactions(request, call)
+
+    async def ExportRounds(self, request: pb.ExportRoundsRequest, call: Call) -> None:
+        """Export rounds of a range of time."""
+        await self._told.export_rounds(request, call)
+
+    async def WatchBalance(self, request: pb.WatchBalanceRequest, call: Call) -> None:
+        """Tell the balance now, and each one that follows."""
+        await self._told.watch_balance(request, call)
 
     async def StreamExecute(self, call: Call) -> None:
         """Execute operations as they arrive."""

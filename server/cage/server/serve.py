@@ -10,6 +10,7 @@ from cage.admin.v1 import admin_service_pb2
 from cage.app.admin import AdminApp
 from cage.app.cashier import CashierApp
 from cage.app.event import EventApp
+from cage.app.export import ExportApp
 from cage.app.kyc import KycApp
 from cage.app.player import PlayerApp
 from cage.app.ports import BatchStats
@@ -17,6 +18,7 @@ from cage.app.reader import JournalReader
 from cage.app.session import SessionApp
 from cage.app.tail import Tail
 from cage.app.wallet import WalletApp
+from cage.app.watch import WatchApp
 from cage.cashier.v1 import cashier_service_pb2
 from cage.core.errors import CageError, Reason
 from cage.event.v1 import event_service_pb2
@@ -34,6 +36,7 @@ from cage.rpc.player import PlayerServicer
 from cage.rpc.reflection import register_reflection
 from cage.rpc.session import SessionServicer
 from cage.rpc.wallet import WalletServicer
+from cage.rpc.wallet_feeds import WalletFeeds
 from cage.server.config import Config
 from cage.server.listen import SERVER_OPTIONS, bind_grpc, bind_metrics, guard_settings
 from cage.server.metrics import BatchMeter, Exporter, MetricsServer
@@ -96,8 +99,9 @@ class Server:
         executor = Executor(
             wallet, meter=meter, fail=self._guard.fail, rate=self._guard.rate
         )
-        self._wallet_servicer = WalletServicer(wallet, session, executor)
         self._feeds = Feeds()
+        told = WalletFeeds(ExportApp(reader), WatchApp(reader), self._feeds)
+        self._wallet_servicer = WalletServicer(wallet, session, executor, told)
         self._grpc = grpc.aio.server(options=SERVER_OPTIONS)
         names = [
             self._guard.register(self._grpc, module.DESCRIPTOR, servicer)

@@ -1,14 +1,20 @@
-"""``cagectl events`` prints what happens, an object a line."""
+"""``cagectl events`` and ``export`` print what happened, an object a line."""
 
 import json
+from typing import Any
 
+import grpc
+import pytest
 from tests.integration.client.conftest import Cagectl
 
-from cage.client import EventType, KeyInvalidError
+from cage.client import EventType, KeyInvalidError, UnknownOutcomeError
 from cage.client.testing import FakeServer
 from cage.event.v1.event_pb2 import Event, Position
 from cage.event.v1.event_service_pb2 import SubscribeRequest, SubscribeResponse
+from cage.wallet.v1 import wallet_service_pb2 as pb
+from cage.wallet.v1.wallet_pb2 import Round, Transaction
 
+BROKEN = UnknownOutcomeError("gone", code=grpc.StatusCode.UNAVAILABLE)
 REFUSED = EventType.EVENT_TYPE_TRANSACTION_REFUSED
 EVENTS = [
     Event(cursor=str(n), type=REFUSED, position=Position(sequence=n))
@@ -51,3 +57,43 @@ async def test_refusal_is_printed(server: FakeServer, cagectl: Cagectl) -> None:
     assert (refused.code, wrong.code) == (1, 2)
     assert "error: KEY_INVALID" in refused.err.splitlines()
     assert "--type is one of" in wrong.err
+
+
+@pytest.mark.parametrize(
+    ("noun", "kind", "reply"),
+    [
+        (
+            "transactions",
+            pb.ExportTransactionsRequest,
+            pb.ExportTransactionsResponse(
+                transactions=[Transaction(round_id="r")], cursor="1"
+            ),
+        ),
+        (
+            "rounds",
+            pb.ExportRoundsRequest,
+            pb.ExportRoundsResponse(rounds=[Round(round_id="r")], cursor="1"),
+        ),
+    ],
+)
+async def test_exports_are_printed(
+    server: FakeServer, cagectl: Cagectl, noun: str, kind: Any, reply: Any
+) -> None:
+    """An export comes as JSON lines, and its last cursor on standard error."""
+    server.script(kind, [reply, BROKEN], [reply, type(reply)(cursor="2")])
+    times = ("--from", "2026-01-01", "--to", "2026-01-02T10:00:00")
+
+    done = await cagectl("export", noun, "--integration", "i", *times)
+    wrong = await cagectl("export", noun, "--from", "2026-01-01", "--cursor", "2")
+
+    assert [json.loads(line) for line in done.out.splitlines()] == [
+        {"round_id": "r"}
+    ] * 2
+    assert (done.code, wrong.code) == (0, 2)
+    assert done.err.splitlines()[-1] == "cursor: 2"
+    first, second = server.requests(kind)
+    assert first.start_time.ToJsonString() == "2026-01-01T00:00:00Z"
+    assert not second.HasField("start_time")
+    assert second.cursor == "1"
+    assert first.end_time == second.end_time
+    assert first.integration_id == second.integration_id == "i"

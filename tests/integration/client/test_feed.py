@@ -18,7 +18,15 @@ from cage.client import (
 from cage.client.testing import FakeServer, never
 from cage.event.v1.event_pb2 import Event
 from cage.event.v1.event_service_pb2 import SubscribeRequest, SubscribeResponse
-from cage.wallet.v1.wallet_service_pb2 import BetRequest
+from cage.type.v1.balance_pb2 import Balance
+from cage.wallet.v1.wallet_pb2 import Transaction
+from cage.wallet.v1.wallet_service_pb2 import (
+    BetRequest,
+    ExportTransactionsRequest,
+    ExportTransactionsResponse,
+    WatchBalanceRequest,
+    WatchBalanceResponse,
+)
 
 QUICK = RetryPolicy(initial_backoff_s=0.001, max_backoff_s=0.002)
 BROKEN = UnknownOutcomeError("gone", code=grpc.StatusCode.UNAVAILABLE)
@@ -149,6 +157,41 @@ def test_blocking_feed() -> None:
 
         assert cursors(server) == ["", "b", "c"]
     assert found == [("a", "a"), ("b", "b"), ("c", "c")]
+
+
+async def test_an_export_ends(server: FakeServer) -> None:
+    """An export ends with the server's end, and after too many failures in a row."""
+    page = ExportTransactionsResponse(
+        transactions=[Transaction(transaction_id="t")], cursor="1"
+    )
+    server.script(ExportTransactionsRequest, [page, BROKEN], [page])
+    retry = RetryPolicy(attempts=3, initial_backoff_s=0.001)
+    async with server.connect(retry=retry) as client:
+        rows = [row async for row in client.wallet.export_transactions()]
+        server.always(ExportTransactionsRequest, BROKEN)
+        with pytest.raises(UnknownOutcomeError):
+            await anext(client.wallet.export_transactions(cursor="2"))
+
+    asked = server.requests(ExportTransactionsRequest)
+    assert [row.transaction_id for row in rows] == ["t", "t"]
+    assert [request.cursor for request in asked] == ["", "1", "2", "2", "2"]
+
+
+async def test_a_watch_begins_again(server: FakeServer) -> None:
+    """A watch that breaks begins again, with the balance of then."""
+    told = [
+        WatchBalanceResponse(balance=Balance(currency_code="EUR", version=version))
+        for version in range(3)
+    ]
+    server.script(WatchBalanceRequest, [told[0], told[1], BROKEN], [told[2]])
+    async with (
+        server.connect(retry=QUICK) as client,
+        client.wallet.watch_balance(player_id="p", currency_code="EUR") as watch,
+    ):
+        versions = [(await anext(watch)).version for _ in told]
+
+    assert versions == [0, 1, 2]
+    assert len(server.requests(WatchBalanceRequest)) == 2
 
 
 async def test_only_feeds_are_followed(server: FakeServer) -> None:

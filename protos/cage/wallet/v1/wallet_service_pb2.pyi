@@ -1214,6 +1214,225 @@ class ListTransactionsResponse(_message.Message):
 Global___ListTransactionsResponse: _TypeAlias = ListTransactionsResponse  # noqa: Y015
 
 @_typing.final
+class ExportTransactionsRequest(_message.Message):
+    """ExportTransactionsRequest says what to export."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTEGRATION_ID_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    integration_id: _builtins.str
+    """Optional. Keep only this integration, 1 to 64 printable characters. Failure:
+    INTEGRATION_NOT_FOUND, also for another integration than that of a key of role
+    GAME.
+    """
+    cursor: _builtins.str
+    """Optional. The cursor of a response: go on after it. It may come from an export
+    that broke, from one that ended (what was committed since follows), or from
+    EventService.Subscribe. Failure: CURSOR_INVALID.
+    """
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Optional. Skip what was committed before this time. Absent: from the beginning.
+        Must be absent with a cursor. Failure: INVALID_FIELD.
+        """
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Optional. Skip what was committed at this time or later. Absent, or in the
+        future: up to the call.
+        """
+
+    def __init__(
+        self,
+        *,
+        integration_id: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "end_time", b"end_time", "integration_id", b"integration_id", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportTransactionsRequest: _TypeAlias = ExportTransactionsRequest  # noqa: Y015
+
+@_typing.final
+class ExportTransactionsResponse(_message.Message):
+    """ExportTransactionsResponse is one piece of the export."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSACTIONS_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    cursor: _builtins.str
+    """Output only. The place right after them. Opaque."""
+    @_builtins.property
+    def transactions(self) -> _containers.RepeatedCompositeFieldContainer[_wallet_pb2.Transaction]:
+        """Output only. The transactions. Empty in the last response, and in those that
+        only tell progress.
+        """
+
+    def __init__(
+        self,
+        *,
+        transactions: _abc.Iterable[_wallet_pb2.Transaction] | None = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "transactions", b"transactions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportTransactionsResponse: _TypeAlias = ExportTransactionsResponse  # noqa: Y015
+
+@_typing.final
+class ExportRoundsRequest(_message.Message):
+    """ExportRoundsRequest says what to export."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTEGRATION_ID_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    integration_id: _builtins.str
+    """Optional. Keep only this integration, 1 to 64 printable characters. Failure:
+    INTEGRATION_NOT_FOUND, also for another integration than that of a key of role
+    GAME.
+    """
+    cursor: _builtins.str
+    """Optional. The cursor of a response: go on after it. It may come from an export
+    that broke, from one that ended (what was committed since follows), or from
+    EventService.Subscribe. Failure: CURSOR_INVALID.
+    """
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Optional. Skip what was committed before this time. Absent: from the beginning.
+        Must be absent with a cursor. Failure: INVALID_FIELD.
+        """
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Optional. Skip what was committed at this time or later. Absent, or in the
+        future: up to the call.
+        """
+
+    def __init__(
+        self,
+        *,
+        integration_id: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "end_time", b"end_time", "integration_id", b"integration_id", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportRoundsRequest: _TypeAlias = ExportRoundsRequest  # noqa: Y015
+
+@_typing.final
+class ExportRoundsResponse(_message.Message):
+    """ExportRoundsResponse is one piece of the export."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROUNDS_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    cursor: _builtins.str
+    """Output only. The place right after them. Opaque."""
+    @_builtins.property
+    def rounds(self) -> _containers.RepeatedCompositeFieldContainer[_wallet_pb2.Round]:
+        """Output only. The rounds, as they are now. Empty in the last response, and in those that
+        only tell progress.
+        """
+
+    def __init__(
+        self,
+        *,
+        rounds: _abc.Iterable[_wallet_pb2.Round] | None = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "rounds", b"rounds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportRoundsResponse: _TypeAlias = ExportRoundsResponse  # noqa: Y015
+
+@_typing.final
+class WatchBalanceRequest(_message.Message):
+    """WatchBalanceRequest names the player and the currency."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAYER_ID_FIELD_NUMBER: _builtins.int
+    GAME_ID_FIELD_NUMBER: _builtins.int
+    CURRENCY_CODE_FIELD_NUMBER: _builtins.int
+    player_id: _builtins.str
+    """Required. The player, 1 to 128 printable characters, as answered by
+    Authenticate. Failure: PLAYER_NOT_FOUND, also for a player of an operator
+    that the key is not granted to.
+    """
+    game_id: _builtins.str
+    """Optional. The game that `playable` is for, 1 to 128 printable characters.
+    Empty: a game without restrictions. Failure: GAME_NOT_FOUND.
+    """
+    currency_code: _builtins.str
+    """Required. Currency code, 3 to 12 upper-case letters and digits. Failure:
+    CURRENCY_NOT_FOUND, CURRENCY_MISMATCH.
+    """
+    def __init__(
+        self,
+        *,
+        player_id: _builtins.str = ...,
+        game_id: _builtins.str = ...,
+        currency_code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency_code", b"currency_code", "game_id", b"game_id", "player_id", b"player_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchBalanceRequest: _TypeAlias = WatchBalanceRequest  # noqa: Y015
+
+@_typing.final
+class WatchBalanceResponse(_message.Message):
+    """WatchBalanceResponse is the balance at one time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BALANCE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def balance(self) -> _balance_pb2.Balance:
+        """Output only. The balance; all zero when the player never had any. Its version
+        never goes back.
+        """
+
+    def __init__(
+        self,
+        *,
+        balance: _balance_pb2.Balance | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balance", b"balance"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balance", b"balance"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchBalanceResponse: _TypeAlias = WatchBalanceResponse  # noqa: Y015
+
+@_typing.final
 class StreamExecuteRequest(_message.Message):
     """StreamExecuteRequest is one frame that a caller sends."""
 

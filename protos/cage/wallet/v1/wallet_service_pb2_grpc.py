@@ -126,6 +126,21 @@ class WalletServiceStub(object):
                 request_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ListTransactionsRequest.SerializeToString,
                 response_deserializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ListTransactionsResponse.FromString,
                 _registered_method=True)
+        self.ExportTransactions = channel.unary_stream(
+                '/cage.wallet.v1.WalletService/ExportTransactions',
+                request_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ExportTransactionsRequest.SerializeToString,
+                response_deserializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ExportTransactionsResponse.FromString,
+                _registered_method=True)
+        self.ExportRounds = channel.unary_stream(
+                '/cage.wallet.v1.WalletService/ExportRounds',
+                request_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ExportRoundsRequest.SerializeToString,
+                response_deserializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ExportRoundsResponse.FromString,
+                _registered_method=True)
+        self.WatchBalance = channel.unary_stream(
+                '/cage.wallet.v1.WalletService/WatchBalance',
+                request_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.WatchBalanceRequest.SerializeToString,
+                response_deserializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.WatchBalanceResponse.FromString,
+                _registered_method=True)
         self.StreamExecute = channel.stream_stream(
                 '/cage.wallet.v1.WalletService/StreamExecute',
                 request_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.StreamExecuteRequest.SerializeToString,
@@ -316,6 +331,44 @@ class WalletServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportTransactions(self, request, context):
+        """Export transactions in a range of commit times, for reconciliation. The stream
+        ends after the last one. A key of role GAME exports its own integration's, for
+        players of the operators it is granted to; OPERATOR those of its players; ADMIN
+        all. Those of one player come in the order of their commits. Everything committed
+        before the call is in it.
+
+        Failure: INTEGRATION_NOT_FOUND, CURSOR_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportRounds(self, request, context):
+        """Export the rounds whose last transaction so far was committed in a range of
+        times, with their totals, each once. Ranges that follow each other hold every
+        round's final totals. Who sees what is as in ExportTransactions, by the
+        integration of the round's last transaction.
+
+        Failure: INTEGRATION_NOT_FOUND, CURSOR_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchBalance(self, request, context):
+        """Watch the balance of a player: the balance now, as of after every call answered
+        before, then the balance after each change, without end. A caller that is slow
+        may miss balances in between, never the newest.
+
+        Failure: PLAYER_NOT_FOUND, GAME_NOT_FOUND, CURRENCY_NOT_FOUND,
+        CURRENCY_MISMATCH; at any time KEY_INVALID when the key is revoked or expires,
+        SHUTTING_DOWN when the server stops.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def StreamExecute(self, request_iterator, context):
         """Execute operations on one long-lived stream, the fastest way to send single
         ones. Operations of one player are applied in the order in which they were
@@ -401,6 +454,21 @@ def add_WalletServiceServicer_to_server(servicer, server):
                     servicer.ListTransactions,
                     request_deserializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ListTransactionsRequest.FromString,
                     response_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ListTransactionsResponse.SerializeToString,
+            ),
+            'ExportTransactions': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportTransactions,
+                    request_deserializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ExportTransactionsRequest.FromString,
+                    response_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ExportTransactionsResponse.SerializeToString,
+            ),
+            'ExportRounds': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportRounds,
+                    request_deserializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ExportRoundsRequest.FromString,
+                    response_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ExportRoundsResponse.SerializeToString,
+            ),
+            'WatchBalance': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchBalance,
+                    request_deserializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.WatchBalanceRequest.FromString,
+                    response_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.WatchBalanceResponse.SerializeToString,
             ),
             'StreamExecute': grpc.stream_stream_rpc_method_handler(
                     servicer.StreamExecute,
@@ -769,6 +837,87 @@ class WalletService(object):
             '/cage.wallet.v1.WalletService/ListTransactions',
             cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ListTransactionsRequest.SerializeToString,
             cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ListTransactionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportTransactions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/cage.wallet.v1.WalletService/ExportTransactions',
+            cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ExportTransactionsRequest.SerializeToString,
+            cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ExportTransactionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportRounds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/cage.wallet.v1.WalletService/ExportRounds',
+            cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ExportRoundsRequest.SerializeToString,
+            cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ExportRoundsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchBalance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/cage.wallet.v1.WalletService/WatchBalance',
+            cage_dot_wallet_dot_v1_dot_wallet__service__pb2.WatchBalanceRequest.SerializeToString,
+            cage_dot_wallet_dot_v1_dot_wallet__service__pb2.WatchBalanceResponse.FromString,
             options,
             channel_credentials,
             insecure,

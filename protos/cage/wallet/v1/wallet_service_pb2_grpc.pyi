@@ -160,6 +160,32 @@ class WalletServiceStub:
 
     Failure: PLAYER_NOT_FOUND, PAGE_TOKEN_INVALID.
     """
+    ExportTransactions: _grpc.UnaryStreamMultiCallable[_wallet_service_pb2.ExportTransactionsRequest, _wallet_service_pb2.ExportTransactionsResponse]
+    """Export transactions in a range of commit times, for reconciliation. The stream
+    ends after the last one. A key of role GAME exports its own integration's, for
+    players of the operators it is granted to; OPERATOR those of its players; ADMIN
+    all. Those of one player come in the order of their commits. Everything committed
+    before the call is in it.
+
+    Failure: INTEGRATION_NOT_FOUND, CURSOR_INVALID.
+    """
+    ExportRounds: _grpc.UnaryStreamMultiCallable[_wallet_service_pb2.ExportRoundsRequest, _wallet_service_pb2.ExportRoundsResponse]
+    """Export the rounds whose last transaction so far was committed in a range of
+    times, with their totals, each once. Ranges that follow each other hold every
+    round's final totals. Who sees what is as in ExportTransactions, by the
+    integration of the round's last transaction.
+
+    Failure: INTEGRATION_NOT_FOUND, CURSOR_INVALID.
+    """
+    WatchBalance: _grpc.UnaryStreamMultiCallable[_wallet_service_pb2.WatchBalanceRequest, _wallet_service_pb2.WatchBalanceResponse]
+    """Watch the balance of a player: the balance now, as of after every call answered
+    before, then the balance after each change, without end. A caller that is slow
+    may miss balances in between, never the newest.
+
+    Failure: PLAYER_NOT_FOUND, GAME_NOT_FOUND, CURRENCY_NOT_FOUND,
+    CURRENCY_MISMATCH; at any time KEY_INVALID when the key is revoked or expires,
+    SHUTTING_DOWN when the server stops.
+    """
     StreamExecute: _grpc.StreamStreamMultiCallable[_wallet_service_pb2.StreamExecuteRequest, _wallet_service_pb2.StreamExecuteResponse]
     """Execute operations on one long-lived stream, the fastest way to send single
     ones. Operations of one player are applied in the order in which they were
@@ -307,6 +333,32 @@ class WalletServiceAsyncStub(WalletServiceStub):
     first. Refusals and tombstones are part of the list.
 
     Failure: PLAYER_NOT_FOUND, PAGE_TOKEN_INVALID.
+    """
+    ExportTransactions: _aio.UnaryStreamMultiCallable[_wallet_service_pb2.ExportTransactionsRequest, _wallet_service_pb2.ExportTransactionsResponse]  # type: ignore[assignment]
+    """Export transactions in a range of commit times, for reconciliation. The stream
+    ends after the last one. A key of role GAME exports its own integration's, for
+    players of the operators it is granted to; OPERATOR those of its players; ADMIN
+    all. Those of one player come in the order of their commits. Everything committed
+    before the call is in it.
+
+    Failure: INTEGRATION_NOT_FOUND, CURSOR_INVALID.
+    """
+    ExportRounds: _aio.UnaryStreamMultiCallable[_wallet_service_pb2.ExportRoundsRequest, _wallet_service_pb2.ExportRoundsResponse]  # type: ignore[assignment]
+    """Export the rounds whose last transaction so far was committed in a range of
+    times, with their totals, each once. Ranges that follow each other hold every
+    round's final totals. Who sees what is as in ExportTransactions, by the
+    integration of the round's last transaction.
+
+    Failure: INTEGRATION_NOT_FOUND, CURSOR_INVALID.
+    """
+    WatchBalance: _aio.UnaryStreamMultiCallable[_wallet_service_pb2.WatchBalanceRequest, _wallet_service_pb2.WatchBalanceResponse]  # type: ignore[assignment]
+    """Watch the balance of a player: the balance now, as of after every call answered
+    before, then the balance after each change, without end. A caller that is slow
+    may miss balances in between, never the newest.
+
+    Failure: PLAYER_NOT_FOUND, GAME_NOT_FOUND, CURRENCY_NOT_FOUND,
+    CURRENCY_MISMATCH; at any time KEY_INVALID when the key is revoked or expires,
+    SHUTTING_DOWN when the server stops.
     """
     StreamExecute: _aio.StreamStreamMultiCallable[_wallet_service_pb2.StreamExecuteRequest, _wallet_service_pb2.StreamExecuteResponse]  # type: ignore[assignment]
     """Execute operations on one long-lived stream, the fastest way to send single
@@ -524,6 +576,50 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         first. Refusals and tombstones are part of the list.
 
         Failure: PLAYER_NOT_FOUND, PAGE_TOKEN_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportTransactions(
+        self,
+        request: _wallet_service_pb2.ExportTransactionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_wallet_service_pb2.ExportTransactionsResponse], _abc.AsyncIterator[_wallet_service_pb2.ExportTransactionsResponse]]:
+        """Export transactions in a range of commit times, for reconciliation. The stream
+        ends after the last one. A key of role GAME exports its own integration's, for
+        players of the operators it is granted to; OPERATOR those of its players; ADMIN
+        all. Those of one player come in the order of their commits. Everything committed
+        before the call is in it.
+
+        Failure: INTEGRATION_NOT_FOUND, CURSOR_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportRounds(
+        self,
+        request: _wallet_service_pb2.ExportRoundsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_wallet_service_pb2.ExportRoundsResponse], _abc.AsyncIterator[_wallet_service_pb2.ExportRoundsResponse]]:
+        """Export the rounds whose last transaction so far was committed in a range of
+        times, with their totals, each once. Ranges that follow each other hold every
+        round's final totals. Who sees what is as in ExportTransactions, by the
+        integration of the round's last transaction.
+
+        Failure: INTEGRATION_NOT_FOUND, CURSOR_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchBalance(
+        self,
+        request: _wallet_service_pb2.WatchBalanceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_wallet_service_pb2.WatchBalanceResponse], _abc.AsyncIterator[_wallet_service_pb2.WatchBalanceResponse]]:
+        """Watch the balance of a player: the balance now, as of after every call answered
+        before, then the balance after each change, without end. A caller that is slow
+        may miss balances in between, never the newest.
+
+        Failure: PLAYER_NOT_FOUND, GAME_NOT_FOUND, CURRENCY_NOT_FOUND,
+        CURRENCY_MISMATCH; at any time KEY_INVALID when the key is revoked or expires,
+        SHUTTING_DOWN when the server stops.
         """
 
     @_abc_1.abstractmethod
