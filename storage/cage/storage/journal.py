@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Select, func, select
+from sqlalchemy import BigInteger, Select, case, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cage.app.journal import (
@@ -52,23 +52,9 @@ class JournalQueries:
 
     async def place_before(self, lane: int, time_us: int) -> Place:
         """Return the place after everything committed before a time."""
-        b = schema.batches
-        newest = select(func.max(b.c.sequence)).where(b.c.lane == lane)
-        header = select(b.c.commit_time_us, b.c.item_count, b.c.hash)
-        place = START
         async with self._transaction() as connection:
-            # The batch that is looked for is one of low .. high, or the place found.
-            low, high = 1, (await connection.execute(newest)).scalar() or 0
-            while low <= high:
-                middle = (low + high) // 2
-                wanted = header.where(b.c.lane == lane, b.c.sequence == middle)
-                time, count, digest = (await connection.execute(wanted)).one()
-                if time < time_us:
-                    place = Place(middle, count, mark_of(digest))
-                    low = middle + 1
-                else:
-                    high = middle - 1
-        return place
+            row = (await connection.execute(_halving(lane, time_us))).one_or_none()
+        return START if row is None else Place(row[0], row[1], mark_of(row[2]))
 
     async def journal(
         self,
@@ -164,6 +150,34 @@ class _Reach:
         if index != self.index or self.mark < 0:
             self.index, self.mark = index, mark_of(digest)
         return Place(sequence, item_no - first_no + 1, self.mark)
+
+
+def _halving(lane: int, time_us: int) -> Select[Any]:
+    """Select the last header of a lane from before a time, if there is one.
+
+    What is looked for is one of low .. high, or the one before; each step looks at
+    the middle.
+    """
+    b = schema.batches
+    newest = select(func.coalesce(func.max(b.c.sequence), 0)).where(b.c.lane == lane)
+    step = select(
+        literal(1, BigInteger).label("low"), newest.scalar_subquery().label("high")
+    ).cte("step", recursive=True)
+    middle = (step.c.low + step.c.high) // 2
+    is_early = b.c.commit_time_us < time_us
+    step = step.union_all(
+        select(
+            case((is_early, middle + 1), else_=step.c.low),
+            case((is_early, step.c.high), else_=middle - 1),
+        )
+        .select_from(step)
+        .join(b, (b.c.lane == lane) & (b.c.sequence == middle))
+        .where(step.c.low <= step.c.high)
+    )
+    found = select(step.c.high).where(step.c.low > step.c.high).scalar_subquery()
+    return select(b.c.sequence, b.c.item_count, b.c.hash).where(
+        b.c.lane == lane, b.c.sequence == found
+    )
 
 
 async def _reach(

@@ -27,6 +27,7 @@ from cage.rpc.operation import Executor
 from cage.rpc.rate import Rate
 from cage.rpc.stream import Stream
 from cage.rpc.wallet import Authenticator, WalletServicer
+from cage.rpc.wallet_feeds import WalletFeeds
 from cage.wallet.v1 import wallet_service_pb2 as pb
 
 
@@ -306,6 +307,7 @@ async def test_servicer_ends_its_streams(executor: Executor) -> None:
         WalletApp(writer=cast(Any, executor), reads=cast(Reads, None)),
         cast(Authenticator, None),
         executor,
+        cast(WalletFeeds, None),
     )
     context = FakeContext()
     call = Call(api_key(1, Role.GAME), 7.0, cast(Any, context))
@@ -328,7 +330,9 @@ def batch(*operations: dict[str, Any]) -> pb.BatchExecuteRequest:
 def servicer(executor: Executor, writer: FakeWriter) -> WalletServicer:
     """Return a wallet servicer over the fake writer."""
     wallet = WalletApp(writer=writer, reads=cast(Reads, None))
-    return WalletServicer(wallet, cast(Authenticator, None), executor)
+    return WalletServicer(
+        wallet, cast(Authenticator, None), executor, cast(WalletFeeds, None)
+    )
 
 
 @pytest.fixture
