@@ -30,7 +30,7 @@ from cage.storage import verify
 from cage.type.v1.balance_pb2 import Balance
 from cage.type.v1.money_pb2 import Money
 from cage.wallet.v1 import wallet_service_pb2 as pb
-from cage.wallet.v1.wallet_pb2 import AwardKind
+from cage.wallet.v1.wallet_pb2 import AwardKind, SessionScope
 
 # What a busy machine needs, not what a call takes.
 TIMEOUT_S = 20.0
@@ -365,12 +365,17 @@ class Player:
             reason="test",
         )
 
-    async def launch(self, game_id: str = "") -> str:
+    async def launch(
+        self,
+        game_id: str = "",
+        scope: SessionScope.ValueType = SessionScope.SESSION_SCOPE_UNSPECIFIED,
+    ) -> str:
         """Create a launch token."""
         launch = await self.casino.operator.sessions.create_launch_token(
             player_id=self.player_id,
             game_id=game_id or self.casino.game_id,
             currency_code=self.currency,
+            scope=scope,
         )
         return launch.launch_token
 

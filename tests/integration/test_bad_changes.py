@@ -106,6 +106,7 @@ FIELDS: list[Case] = [
         )
     ),
     (admin.CreateGameRequest, {"vertical": 99}, "vertical"),
+    (sessions.CreateLaunchTokenRequest, {"scope": 3}, "scope"),
     (players.SetPlayerStatusRequest, {"reason": "x" * 1_025}, "reason"),
     (players.GetPlayerRequest, {"player_id": ""}, "player_id"),
     (players.GetPlayerRequest, {"player_id": LONG}, "player_id"),

@@ -58,11 +58,12 @@ async def test_repeated_token_opens_the_same_session(
 
     assert first.session_token != second.session_token
     assert first.expire_time == second.expire_time
+    assert first.session_id == second.session_id
     assert [bet.receipt.cash.amount for bet in bets] == [-100, -100]
     assert await player.end_sessions() == 1
 
 
-async def test_rotation_ends_older_tokens(player: Player, send: Send) -> None:
+async def test_e44_rotation_ends_older_tokens(player: Player, send: Send) -> None:
     """Rotation ends the tokens given before, and only those."""
     launch = await player.launch()
     wallet = player.casino.studio.wallet
@@ -123,7 +124,7 @@ async def test_session_is_of_one_integration(player: Player, carrier: str) -> No
         )
 
 
-async def test_session_has_one_currency(player: Player, send: Send) -> None:
+async def test_e23_session_has_one_currency(player: Player, send: Send) -> None:
     """A bet in another currency than its session is refused by what would fit."""
     token = await player.session()
     bet = player.bet(money("USD", "1.00"), session_token=token)

@@ -69,7 +69,7 @@ def place(rng: Random) -> dict[str, Any]:
     return {
         "key_id": rng.choice(["hub-key"] * 24 + ["strict-key"] * 4 + RARE_KEYS),
         "player_id": rng.choice(["ann"] * 4 + ["bob"]),
-        "game_id": rng.choice(["slots"] * 8 + ["dice"]),
+        "game_id": rng.choice(["slots"] * 12 + ["dice", "wheel"]),
         "round_id": rng.choice(["r1", "r1", "r2"]),
     }
 
@@ -91,7 +91,7 @@ def is_closed(rng: Random) -> bool:
 
 def session(rng: Random) -> str:
     """Draw a session, mostly none."""
-    return "s-ann" if rng.random() < 0.1 else ""
+    return rng.choice(["s-ann", "s-lobby"]) if rng.random() < 0.12 else ""
 
 
 def bet_kind(rng: Random) -> BetKind:
@@ -260,8 +260,8 @@ def change(rng: Random) -> object:
             create_key(LATE_KEY, "hub", ("acme",)),
             RevokeApiKey(key_id=LOCAL_ACTOR, request_id=name, revoked_key_id=LATE_KEY),
             authorize(name, player_id, amount),
-            transfer(rng.randint(60, 75), player_id, amount),
-            cancel(name, rng.randint(60, 75), player_id),
+            transfer(rng.randint(65, 80), player_id, amount),
+            cancel(name, rng.randint(65, 80), player_id),
             launch(name, player_id, rng.choice(["slots", "dice", "lost"])),
             exchange(rng, player_id),
             verification(name, player_id, rng.randint(0, 3)),

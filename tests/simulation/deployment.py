@@ -35,7 +35,12 @@ from cage.core.player import (
 from cage.core.registry import Integration, Role, Vertical, index_registry
 from cage.core.round import Round
 from cage.core.rules import Rules
-from cage.core.session import Authenticate, CreateLaunchToken, EndSession
+from cage.core.session import (
+    Authenticate,
+    CreateLaunchToken,
+    EndSession,
+    SessionScope,
+)
 from cage.core.wallet import Account, Award, KeySpace, Kind, State, Transaction, Wallet
 from cage.storage import open_sqlite
 from cage.storage.schema import metadata
@@ -50,8 +55,12 @@ CASH = 100
 BONUS = 50
 
 SCALES = {"EUR": 2, "USD": 2}
-GAMES = {"slots": "north", "dice": "south"}
-VERTICALS = {"slots": Vertical.CASINO, "dice": Vertical.SPORTS_BETTING}
+GAMES = {"slots": "north", "dice": "south", "wheel": "north"}
+VERTICALS = {
+    "slots": Vertical.CASINO,
+    "dice": Vertical.SPORTS_BETTING,
+    "wheel": Vertical.LIVE_CASINO,
+}
 BRANDS = {"acme-one": "acme", "rival-one": "rival"}
 # Player to (brand, currency of the account).
 PLAYERS = {
@@ -78,7 +87,10 @@ SESSIONS = {
     "s-rotated": ("ann", "slots", "EUR", "SESSION_ENDED"),
     "s-ann": ("ann", "slots", "EUR", ""),
     "s-bob": ("bob", "dice", "EUR", ""),
+    "s-lobby": ("ann", "slots", "EUR", ""),
 }
+# Sessions for every game of the studio of their game.
+LOBBIES = {"s-lobby"}
 
 
 class Clock:
@@ -271,6 +283,7 @@ def sessions() -> list[object]:
             player_id=player_id,
             game_id=game_id,
             currency_code=currency,
+            scope=SessionScope.STUDIO if digest in LOBBIES else SessionScope.GAME,
             launch_digest=f"launch of {digest}",
             life_us=DAY_US,
         )

@@ -7,7 +7,14 @@ import copy
 from collections import Counter
 from typing import Any
 
-from tests.simulation.deployment import GAME_KEYS, SCALES, SESSIONS, VERTICALS
+from tests.simulation.deployment import (
+    GAME_KEYS,
+    GAMES,
+    LOBBIES,
+    SCALES,
+    SESSIONS,
+    VERTICALS,
+)
 from tests.simulation.ledger import MAX, MOVE, RefusedError, RoundRows, Row
 from tests.simulation.model_adjusts import Adjusts
 from tests.simulation.model_rollbacks import Rollbacks
@@ -57,8 +64,11 @@ class Model(Wins, Rollbacks, Adjusts):
         player_id, integration = command.player_id, GAME_KEYS[command.key_id][0]
         digest = command.session_digest
         if digest:
-            owner = SESSIONS.get(digest, ("",) * 4)[:2]
-            if owner != (player_id, command.game_id) or integration != "hub":
+            owner, game_id = SESSIONS.get(digest, ("",) * 4)[:2]
+            if digest in LOBBIES and GAMES[command.game_id] == GAMES[game_id]:
+                game_id = command.game_id
+            place = (owner, game_id, integration)
+            if place != (player_id, command.game_id, "hub"):
                 raise RefusedError("SESSION_NOT_FOUND", is_state=True)
             if self.over[digest]:
                 raise RefusedError(self.over[digest], is_state=True)

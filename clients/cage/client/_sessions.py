@@ -8,6 +8,7 @@ from cage.player.v1.session_service_pb2 import (
     EndSessionRequest,
     EndSessionResponse,
 )
+from cage.wallet.v1.wallet_pb2 import SessionScope
 
 
 class Sessions:
@@ -22,9 +23,12 @@ class Sessions:
         player_id: str,
         game_id: str,
         currency_code: str,
+        scope: SessionScope.ValueType = SessionScope.SESSION_SCOPE_UNSPECIFIED,
         request_id: str | None = None,
     ) -> CreateLaunchTokenResponse:
         """Create a token with which a game is opened.
+
+        With ``scope`` STUDIO its session bets in every game of the game's studio.
 
         The token is shown once. Without a ``request_id`` of your own, a retry that
         finds it lost (``replayed``, no token) asks for another under a new id.
@@ -38,6 +42,7 @@ class Sessions:
             player_id=player_id,
             game_id=game_id,
             currency_code=currency_code,
+            scope=scope,
         )
         reply = await self._caller.call(request, CreateLaunchTokenResponse)
         if reply.replayed and request_id is None:

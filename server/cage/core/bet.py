@@ -78,7 +78,7 @@ def judge_entry(
             session,
             player_no=gate.player_no,
             integration_no=key.integration_no,
-            game_no=game.game_no,
+            game=game,
             now_us=book.now_us,
         )
         if session.currency_no != wallet.currency_no:

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from cage.core.book import Book
 from cage.core.errors import CageError, Reason
-from cage.core.ids import public_id
 from cage.core.player import Gate
 from cage.core.registry import ApiKey
 from cage.core.request import columns, earlier_reply, journal, keep_reply
@@ -20,7 +19,9 @@ from cage.core.session import (
     Launch,
     LaunchToken,
     Session,
+    SessionScope,
     SessionToken,
+    session_id,
 )
 
 
@@ -46,6 +47,7 @@ def decide_create_launch_token(book: Book, command: CreateLaunchToken) -> Launch
         currency_no=currency.currency_no,
         expire_time_us=book.now_us + command.life_us,
         session_no=0,
+        studio_no=game.studio_no if command.scope == SessionScope.STUDIO else 0,
     )
     book.launches[launch.digest] = launch
     write_launch(book, command, launch, before=None)
@@ -130,6 +132,7 @@ def open_session(
         create_time_us=book.now_us,
         expire_time_us=book.now_us + command.life_us,
         end_time_us=0,
+        studio_no=launch.studio_no,
     )
     book.sessions[session.session_no] = session
     write_session(book, command, session, before=None)
@@ -222,8 +225,3 @@ def write_session(
         after=columns(session),
     )
     book.touch(session, (session.lane, session.session_no))
-
-
-def session_id(session: Session) -> str:
-    """Return the public id of a session."""
-    return public_id(session.create_time_us, session.lane, session.session_no)

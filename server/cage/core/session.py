@@ -5,19 +5,29 @@ microseconds since 1970. ``launch.py`` decides the commands.
 """
 
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 from cage.core.errors import CageError, Reason
+from cage.core.ids import public_id
 from cage.core.player import Gate, Profile
 from cage.core.registry import Currency, Game
 from cage.core.rules import Rules
 from cage.core.wallet import Balance
 
 
+class SessionScope(IntEnum):
+    """Say in which games a session bets; as in ``cage.wallet.v1.SessionScope``."""
+
+    GAME = 1
+    STUDIO = 2
+
+
 @dataclass(slots=True)
 class Session:
     """Hold one game session. ``end_time_us`` is 0 while it runs.
 
-    Tokens numbered below ``live_token_no`` were rotated away.
+    Tokens numbered below ``live_token_no`` were rotated away. ``studio_no`` is 0 for a
+    session of ``game_no`` alone, else it bets in every game of that studio.
     """
 
     lane: int
@@ -31,6 +41,7 @@ class Session:
     create_time_us: int
     expire_time_us: int
     end_time_us: int
+    studio_no: int = 0
 
 
 @dataclass(slots=True)
@@ -46,7 +57,10 @@ class SessionToken:
 
 @dataclass(slots=True)
 class LaunchToken:
-    """Hold one launch token. ``session_no`` is 0 until it was exchanged."""
+    """Hold one launch token. ``session_no`` is 0 until it was exchanged.
+
+    ``studio_no`` is that of its session.
+    """
 
     lane: int
     digest: str
@@ -56,6 +70,7 @@ class LaunchToken:
     currency_no: int
     expire_time_us: int
     session_no: int
+    studio_no: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,6 +82,7 @@ class CreateLaunchToken:
     player_id: str
     game_id: str
     currency_code: str
+    scope: SessionScope = SessionScope.GAME
     launch_digest: str = field(default="", metadata={"drawn": True})
     life_us: int = field(default=0, metadata={"drawn": True})
 
@@ -127,18 +143,25 @@ def judge_session(
     *,
     player_no: int,
     integration_no: int,
-    game_no: int,
+    game: Game,
     now_us: int,
 ) -> None:
     """Let a bet pass its session.
 
-    Raises SESSION_NOT_FOUND for a token of another player, integration or game,
-    SESSION_ENDED for an ended session or a rotated token, SESSION_EXPIRED.
+    Raises SESSION_NOT_FOUND for a token of another player, integration, or of another
+    game than the session is for, SESSION_ENDED for an ended session or a rotated
+    token, SESSION_EXPIRED.
     """
-    owner = (session.player_no, session.integration_no, session.game_no)
-    if owner != (player_no, integration_no, game_no):
+    if (session.player_no, session.integration_no) != (player_no, integration_no):
+        raise CageError(Reason.SESSION_NOT_FOUND)
+    if session.game_no != game.game_no and session.studio_no != game.studio_no:
         raise CageError(Reason.SESSION_NOT_FOUND)
     if session.end_time_us or token.token_no < session.live_token_no:
         raise CageError(Reason.SESSION_ENDED)
     if now_us >= session.expire_time_us:
         raise CageError(Reason.SESSION_EXPIRED)
+
+
+def session_id(session: Session) -> str:
+    """Return the public id of a session."""
+    return public_id(session.create_time_us, session.lane, session.session_no)

@@ -1,7 +1,7 @@
 """Serve ``cage.player.v1.SessionService``."""
 
 from cage.app.session import SessionApp
-from cage.core.session import CreateLaunchToken, EndSession
+from cage.core.session import CreateLaunchToken, EndSession, SessionScope
 from cage.player.v1 import session_service_pb2
 from cage.rpc.convert import to_time
 from cage.rpc.interceptor import Call
@@ -23,6 +23,7 @@ class SessionServicer:
             player_id=request.player_id,
             game_id=request.game_id,
             currency_code=request.currency_code,
+            scope=SessionScope(request.scope or SessionScope.GAME),
         )
         launch = await self._app.create_launch_token(command, timeout_s=call.timeout_s)
         return session_service_pb2.CreateLaunchTokenResponse(

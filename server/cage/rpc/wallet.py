@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from cage.app.wallet import WalletApp
 from cage.core.errors import CageError, Reason
 from cage.core.registry import ApiKey
-from cage.core.session import Authenticated
+from cage.core.session import Authenticated, session_id
 from cage.core.wallet import Kind
 from cage.rpc.batch import Batch
 from cage.rpc.convert import fill_balance, fill_round, fill_time, to_transaction
@@ -183,6 +183,12 @@ def _to_session(found: Authenticated) -> pb.AuthenticateResponse:
         game_id=found.game.game_id,
         session_token=found.session_token,
         is_test=bool(gate.is_test),
+        session_id=session_id(found.session),
+        session_scope=(
+            wallet_pb2.SESSION_SCOPE_STUDIO
+            if found.session.studio_no
+            else wallet_pb2.SESSION_SCOPE_GAME
+        ),
         policies=wallet_pb2.Policies(
             bet_needs_session=found.bet_needs_session, rules=to_rules(found.rules)
         ),

@@ -242,6 +242,7 @@ sessions = _table(
     _int("create_time_us"),
     _int("expire_time_us"),
     _int("end_time_us"),
+    _int("studio_no"),
 )
 # Finds the running sessions (end_time_us 0) of a player, however many have ended.
 Index("sessions_open", sessions.c.lane, sessions.c.player_no, sessions.c.end_time_us)
@@ -267,6 +268,7 @@ launch_tokens = _table(
     _int("currency_no"),
     _int("expire_time_us"),
     _int("session_no"),
+    _int("studio_no"),
 )
 
 payments = _table(

@@ -166,7 +166,11 @@ def test_second_exchange_adds_a_token(book: Book, rotate: bool) -> None:
     assert second.session.session_no == first.session.session_no
     assert second.expire_time_us == first.expire_time_us
     assert session.token_count == 2
-    owner = {"player_no": 11, "integration_no": session.integration_no, "game_no": 1}
+    owner: Any = {
+        "player_no": 11,
+        "integration_no": session.integration_no,
+        "game": book.registry.games["book"],
+    }
     judge_session(book.tokens["session 2"], session, **owner, now_us=book.now_us)
     try:
         judge_session(book.tokens["session 1"], session, **owner, now_us=book.now_us)

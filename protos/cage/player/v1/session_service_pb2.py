@@ -22,11 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from cage.wallet.v1 import wallet_pb2 as cage_dot_wallet_dot_v1_dot_wallet__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$cage/player/v1/session_service.proto\x12\x0e\x63\x61ge.player.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x81\x01\n\x18\x43reateLaunchTokenRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tplayer_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07game_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1b\n\rcurrency_code\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\"t\n\x19\x43reateLaunchTokenResponse\x12\x14\n\x0claunch_token\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08replayed\x18\x03 \x01(\x08\"F\n\x11\x45ndSessionRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tplayer_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\")\n\x12\x45ndSessionResponse\x12\x13\n\x0b\x65nded_count\x18\x01 \x01(\x05\x32\xcf\x01\n\x0eSessionService\x12h\n\x11\x43reateLaunchToken\x12(.cage.player.v1.CreateLaunchTokenRequest\x1a).cage.player.v1.CreateLaunchTokenResponse\x12S\n\nEndSession\x12!.cage.player.v1.EndSessionRequest\x1a\".cage.player.v1.EndSessionResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$cage/player/v1/session_service.proto\x12\x0e\x63\x61ge.player.v1\x1a\x1b\x63\x61ge/wallet/v1/wallet.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xae\x01\n\x18\x43reateLaunchTokenRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tplayer_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07game_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1b\n\rcurrency_code\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\x12+\n\x05scope\x18\x05 \x01(\x0e\x32\x1c.cage.wallet.v1.SessionScope\"t\n\x19\x43reateLaunchTokenResponse\x12\x14\n\x0claunch_token\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08replayed\x18\x03 \x01(\x08\"F\n\x11\x45ndSessionRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tplayer_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\")\n\x12\x45ndSessionResponse\x12\x13\n\x0b\x65nded_count\x18\x01 \x01(\x05\x32\xcf\x01\n\x0eSessionService\x12h\n\x11\x43reateLaunchToken\x12(.cage.player.v1.CreateLaunchTokenRequest\x1a).cage.player.v1.CreateLaunchTokenResponse\x12S\n\nEndSession\x12!.cage.player.v1.EndSessionRequest\x1a\".cage.player.v1.EndSessionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,14 +46,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENDSESSIONREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002'
   _globals['_ENDSESSIONREQUEST'].fields_by_name['player_id']._loaded_options = None
   _globals['_ENDSESSIONREQUEST'].fields_by_name['player_id']._serialized_options = b'\342A\001\002'
-  _globals['_CREATELAUNCHTOKENREQUEST']._serialized_start=123
-  _globals['_CREATELAUNCHTOKENREQUEST']._serialized_end=252
-  _globals['_CREATELAUNCHTOKENRESPONSE']._serialized_start=254
-  _globals['_CREATELAUNCHTOKENRESPONSE']._serialized_end=370
-  _globals['_ENDSESSIONREQUEST']._serialized_start=372
-  _globals['_ENDSESSIONREQUEST']._serialized_end=442
-  _globals['_ENDSESSIONRESPONSE']._serialized_start=444
-  _globals['_ENDSESSIONRESPONSE']._serialized_end=485
-  _globals['_SESSIONSERVICE']._serialized_start=488
-  _globals['_SESSIONSERVICE']._serialized_end=695
+  _globals['_CREATELAUNCHTOKENREQUEST']._serialized_start=152
+  _globals['_CREATELAUNCHTOKENREQUEST']._serialized_end=326
+  _globals['_CREATELAUNCHTOKENRESPONSE']._serialized_start=328
+  _globals['_CREATELAUNCHTOKENRESPONSE']._serialized_end=444
+  _globals['_ENDSESSIONREQUEST']._serialized_start=446
+  _globals['_ENDSESSIONREQUEST']._serialized_end=516
+  _globals['_ENDSESSIONRESPONSE']._serialized_start=518
+  _globals['_ENDSESSIONRESPONSE']._serialized_end=559
+  _globals['_SESSIONSERVICE']._serialized_start=562
+  _globals['_SESSIONSERVICE']._serialized_end=769
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from cage.wallet.v1 import wallet_pb2 as _wallet_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -27,6 +28,7 @@ class CreateLaunchTokenRequest(_message.Message):
     PLAYER_ID_FIELD_NUMBER: _builtins.int
     GAME_ID_FIELD_NUMBER: _builtins.int
     CURRENCY_CODE_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Required. The caller's id of this change, 1 to 128 printable characters. Send
     the same id on a retry: the first answer comes back. Kept 30 days. Failure:
@@ -45,6 +47,10 @@ class CreateLaunchTokenRequest(_message.Message):
     """Required. Currency of the session, 3 to 12 upper-case letters and digits.
     Failure: CURRENCY_NOT_FOUND, CURRENCY_MISMATCH.
     """
+    scope: _wallet_pb2.SessionScope.ValueType
+    """Optional. In which games the session bets. Unspecified means GAME. STUDIO opens a
+    lobby: the session is for every game of the studio of `game_id`.
+    """
     def __init__(
         self,
         *,
@@ -52,10 +58,11 @@ class CreateLaunchTokenRequest(_message.Message):
         player_id: _builtins.str = ...,
         game_id: _builtins.str = ...,
         currency_code: _builtins.str = ...,
+        scope: _wallet_pb2.SessionScope.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency_code", b"currency_code", "game_id", b"game_id", "player_id", b"player_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency_code", b"currency_code", "game_id", b"game_id", "player_id", b"player_id", "request_id", b"request_id", "scope", b"scope"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -204,6 +204,34 @@ AWARD_KIND_CASHBACK: AwardKind.ValueType  # 5
 """Part of earlier losses given back."""
 Global___AwardKind: _TypeAlias = AwardKind  # noqa: Y015
 
+class _SessionScope:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SessionScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SessionScope.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SESSION_SCOPE_UNSPECIFIED: _SessionScope.ValueType  # 0
+    """Not given: the same as SESSION_SCOPE_GAME."""
+    SESSION_SCOPE_GAME: _SessionScope.ValueType  # 1
+    """In the one game that was launched."""
+    SESSION_SCOPE_STUDIO: _SessionScope.ValueType  # 2
+    """In every game of the studio of the game that was launched, for example a lobby
+    from which the player goes on to tables.
+    """
+
+class SessionScope(_SessionScope, metaclass=_SessionScopeEnumTypeWrapper):
+    """SessionScope says in which games a session bets."""
+
+SESSION_SCOPE_UNSPECIFIED: SessionScope.ValueType  # 0
+"""Not given: the same as SESSION_SCOPE_GAME."""
+SESSION_SCOPE_GAME: SessionScope.ValueType  # 1
+"""In the one game that was launched."""
+SESSION_SCOPE_STUDIO: SessionScope.ValueType  # 2
+"""In every game of the studio of the game that was launched, for example a lobby
+from which the player goes on to tables.
+"""
+Global___SessionScope: _TypeAlias = SessionScope  # noqa: Y015
+
 class _Verdict:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015

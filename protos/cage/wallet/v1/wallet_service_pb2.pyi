@@ -74,6 +74,8 @@ class AuthenticateResponse(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     IS_TEST_FIELD_NUMBER: _builtins.int
     POLICIES_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    SESSION_SCOPE_FIELD_NUMBER: _builtins.int
     player_id: _builtins.str
     """Output only. The player, to be sent with every call."""
     display_name: _builtins.str
@@ -95,11 +97,20 @@ class AuthenticateResponse(_message.Message):
     replies, 0 to 18.
     """
     game_id: _builtins.str
-    """Output only. The game that the session is for."""
+    """Output only. The game that was launched. The session is for this one, unless
+    `session_scope` is STUDIO.
+    """
     session_token: _builtins.str
     """Output only. The session token, to be sent with every bet. Secret."""
     is_test: _builtins.bool
     """Output only. True for a test player: the money is not real."""
+    session_id: _builtins.str
+    """Output only. Cage's id of the session, a UUIDv7: the same for every token that
+    one launch token is exchanged for. Several sessions of one player, in parallel
+    channels or tables, are legal.
+    """
+    session_scope: _wallet_pb2.SessionScope.ValueType
+    """Output only. In which games the session bets."""
     @_builtins.property
     def balance(self) -> _balance_pb2.Balance:
         """Output only. Current balance in the currency of the session."""
@@ -129,10 +140,12 @@ class AuthenticateResponse(_message.Message):
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         is_test: _builtins.bool = ...,
         policies: _wallet_pb2.Policies | None = ...,
+        session_id: _builtins.str = ...,
+        session_scope: _wallet_pb2.SessionScope.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["balance", b"balance", "expire_time", b"expire_time", "policies", b"policies"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["balance", b"balance", "brand_id", b"brand_id", "country_code", b"country_code", "currency_code", b"currency_code", "display_name", b"display_name", "expire_time", b"expire_time", "game_id", b"game_id", "is_test", b"is_test", "jurisdiction", b"jurisdiction", "language_code", b"language_code", "player_id", b"player_id", "policies", b"policies", "scale", b"scale", "session_token", b"session_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balance", b"balance", "brand_id", b"brand_id", "country_code", b"country_code", "currency_code", b"currency_code", "display_name", b"display_name", "expire_time", b"expire_time", "game_id", b"game_id", "is_test", b"is_test", "jurisdiction", b"jurisdiction", "language_code", b"language_code", "player_id", b"player_id", "policies", b"policies", "scale", b"scale", "session_id", b"session_id", "session_scope", b"session_scope", "session_token", b"session_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
