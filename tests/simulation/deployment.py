@@ -89,7 +89,8 @@ SESSIONS = {
     "s-bob": ("bob", "dice", "EUR", ""),
     "s-lobby": ("ann", "slots", "EUR", ""),
 }
-# Sessions for every game of the studio of their game.
+# Sessions for every game of the studio of their game, and one that comes to it later.
+LATE_GAME = "wheel"
 LOBBIES = {"s-lobby"}
 
 
@@ -170,12 +171,23 @@ def founding() -> list[object]:
         )
     for studio in sorted(set(GAMES.values())):
         add(CreateStudio, studio_id=studio, **named)
-    for game, studio in GAMES.items():
-        vertical = int(VERTICALS[game])
-        add(CreateGame, game_id=game, studio_id=studio, vertical=vertical, **named)
+    commands += [create_game(game) for game in GAMES if game != LATE_GAME]
     keys = [create_key(key, *grant) for key, grant in GAME_KEYS.items()]
     office = create_key(OFFICE_KEY, "", ("acme", "rival"))
     return [*commands, *keys, office, *registrations()]
+
+
+def create_game(game_id: str) -> CreateGame:
+    """Create a game of its studio."""
+    return CreateGame(
+        key_id=LOCAL_ACTOR,
+        request_id=f"create-{game_id}",
+        game_id=game_id,
+        studio_id=GAMES[game_id],
+        display_name="",
+        enabled=True,
+        vertical=int(VERTICALS[game_id]),
+    )
 
 
 def create_key(
@@ -276,6 +288,8 @@ def sessions() -> list[object]:
             commands.append(
                 EndSession(key_id=OFFICE_KEY, request_id="end", player_id="ann")
             )
+        if digest in LOBBIES:
+            commands.append(create_game(LATE_GAME))
         life_us = 1_000_000 if meets == "SESSION_EXPIRED" else DAY_US
         launch = CreateLaunchToken(
             key_id=OFFICE_KEY,
