@@ -16,15 +16,41 @@ from tests.simulation.calls import (
 )
 from tests.simulation.commands import authorize, transfer
 from tests.simulation.deployment import (
+    OFFICE_KEY,
     Clock,
     fresh_database,
     open_writer,
     set_status,
 )
 
+from cage.core.jurisdiction import LimitPeriod
+from cage.core.limit import LimitKind, LimitOrigin, SetLimit
 from cage.core.player import PlayerStatus
 from cage.core.wallet import Kind, State
 from cage.storage import Finding, verify
+
+
+def limited() -> list[Any]:
+    """List calls of a player with limits: they count, and one is given back."""
+    which: dict[str, Any] = {
+        "key_id": OFFICE_KEY,
+        "player_id": "bob",
+        "period": LimitPeriod.DAY,
+        "origin": LimitOrigin.PLAYER,
+        "currency_code": "EUR",
+        "amount": 1_000,
+        "scale": 2,
+        "currency_rule": 0,
+    }
+    kinds = (LimitKind.DEPOSIT, LimitKind.LOSS, LimitKind.WAGER)
+    return [
+        *(SetLimit(**which, request_id=f"limit {kind}", kind=kind) for kind in kinds),
+        bet("c1", 7, player_id="bob"),
+        bet("c2", 3, player_id="bob"),
+        rollback("c4", "c2", player_id="bob"),
+        win("c3", 2, player_id="bob"),
+    ]
+
 
 HISTORY: list[Any] = [
     bet("b1", 120),
@@ -41,6 +67,7 @@ HISTORY: list[Any] = [
     adjust("c1", -7, "w1"),
     set_status("block", "ann", PlayerStatus.SUSPENDED),
     bet("b5", 1, player_id="bob"),
+    *limited(),
 ]
 
 
@@ -197,6 +224,18 @@ CHANGES: list[tuple[str, str]] = [
     ("DELETE FROM gates WHERE player_id = 'ann'", "missing player"),
     ("DELETE FROM players WHERE player_no = 17", "missing player"),
     ("UPDATE payments SET amount = 501", "wrong payment"),
+    ("UPDATE gates SET limits = '' WHERE player_id = 'bob'", "wrong player"),
+    ("UPDATE counters SET amount = amount + 1 WHERE kind = 1", "wrong counter"),
+    ("UPDATE counters SET amount = amount + 1 WHERE kind = 2", "wrong counter"),
+    ("UPDATE counters SET amount = 3 WHERE kind = 3", "wrong counter"),
+    ("UPDATE counters SET start_us = start_us + 1", "wrong counter"),
+    ("DELETE FROM counters WHERE kind = 2", "wrong counter"),
+    ("INSERT INTO counters VALUES (0, 17, 2, 2, 1, 0, 5)", "wrong counter"),
+    ("UPDATE payments SET counted = ''", "wrong counter"),
+    ("UPDATE transactions SET extra = replace(extra, ',7]', ',6]')",
+     "wrong count"),
+    ("UPDATE transactions SET extra = NULL WHERE transaction_id = 'c4'",
+     "broken chain"),
     ("UPDATE sessions SET end_time_us = 0 WHERE end_time_us > 0", "wrong session"),
     ("DELETE FROM session_tokens WHERE digest = 's-rotated'", "missing session_token"),
     ("UPDATE api_keys SET revoke_time_us = 1", "wrong key"),

@@ -11,6 +11,10 @@ from typing import Any, Protocol
 from cage.admin.v1.admin_pb2 import Role
 from cage.client import (
     Client,
+    Limit,
+    LimitKind,
+    LimitOrigin,
+    LimitPeriod,
     RetryPolicy,
     Tls,
     WalletRules,
@@ -349,6 +353,27 @@ class Player:
             amount=self.money(amount),
             psp_reference=new_id(),
         )
+
+    def limit(self, kind: LimitKind.ValueType, **changes: Any) -> dict[str, Any]:
+        """Name a limit of the player's by the day, or of each bet for a stake."""
+        of_bet = kind == LimitKind.LIMIT_KIND_STAKE
+        day, bet = LimitPeriod.LIMIT_PERIOD_DAY, LimitPeriod.LIMIT_PERIOD_BET
+        return {
+            "player_id": self.player_id,
+            "kind": kind,
+            "period": bet if of_bet else day,
+            "origin": LimitOrigin.LIMIT_ORIGIN_PLAYER,
+            **changes,
+        }
+
+    async def set_limit(
+        self, kind: LimitKind.ValueType, amount: str, **changes: Any
+    ) -> Limit:
+        """Set a limit."""
+        reply = await self.casino.operator.responsible_gaming.set_limit(
+            **self.limit(kind, **changes), amount=self.money(amount)
+        )
+        return reply.limit
 
     async def set_status(self, status: PlayerStatus.ValueType) -> None:
         """Change what the player may do."""

@@ -15,6 +15,7 @@ from cage.cashier.v1 import cashier_service_pb2 as cashier
 from cage.client import methods
 from cage.player.v1 import kyc_service_pb2 as kyc
 from cage.player.v1 import player_service_pb2 as players
+from cage.player.v1 import responsible_gaming_service_pb2 as gaming
 from cage.player.v1 import session_service_pb2 as sessions
 from cage.type.v1.money_pb2 import Money
 from cage.wallet.v1 import wallet_service_pb2 as wallet
@@ -52,6 +53,28 @@ RIGHT: dict[type[Message], dict[str, Any]] = {
         "currency_code": "EUR",
     },
     sessions.EndSessionRequest: {"player_id": "P"},
+    gaming.SetLimitRequest: {
+        "player_id": "P",
+        "kind": 2,
+        "period": 2,
+        "origin": 1,
+        "amount": Money(currency_code="EUR", amount=1, scale=2),
+    },
+    gaming.RemoveLimitRequest: {
+        "player_id": "P",
+        "kind": 2,
+        "period": 2,
+        "origin": 1,
+        "currency_code": "EUR",
+    },
+    gaming.ConfirmLimitRequest: {
+        "player_id": "P",
+        "kind": 2,
+        "period": 2,
+        "origin": 1,
+        "currency_code": "EUR",
+    },
+    gaming.ListLimitsRequest: {"player_id": "P"},
     cashier.AuthorizeDepositRequest: {
         "player_id": "P",
         "amount": Money(currency_code="EUR", amount=1, scale=2),
@@ -118,6 +141,19 @@ FIELDS: list[Case] = [
     (sessions.CreateLaunchTokenRequest, {"game_id": ""}, "game_id"),
     (sessions.CreateLaunchTokenRequest, {"currency_code": ""}, "currency_code"),
     (sessions.EndSessionRequest, {"player_id": LONG}, "player_id"),
+    (gaming.SetLimitRequest, {"kind": 0}, "kind"),
+    (gaming.SetLimitRequest, {"kind": 99}, "kind"),
+    (gaming.SetLimitRequest, {"kind": 4}, "period"),
+    (gaming.SetLimitRequest, {"period": 0}, "period"),
+    (gaming.SetLimitRequest, {"period": 1}, "period"),
+    (gaming.SetLimitRequest, {"origin": 0}, "origin"),
+    (gaming.SetLimitRequest, {"amount": None}, "amount"),
+    (gaming.SetLimitRequest, {"currency_rule": 99}, "currency_rule"),
+    (gaming.RemoveLimitRequest, {"kind": 4}, "period"),
+    (gaming.RemoveLimitRequest, {"currency_code": ""}, "currency_code"),
+    (gaming.ConfirmLimitRequest, {"period": 1}, "period"),
+    (gaming.ConfirmLimitRequest, {"origin": 99}, "origin"),
+    (gaming.ListLimitsRequest, {"player_id": ""}, "player_id"),
     (cashier.AuthorizeDepositRequest, {"amount": None}, "amount"),
     (cashier.AuthorizeDepositRequest, {"payment_method": ""}, "payment_method"),
     (cashier.AuthorizeDepositRequest, {"payment_method": LONG}, "payment_method"),

@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 from tests.integration.deployment import Casino, Deployment, Player
 from tests.integration.wire import CARRIERS, Refusal, connected
 
-from cage.client import money, new_id
+from cage.client import LimitKind, money, new_id
 from cage.core.money import INT64_MAX
 from cage.player.v1.player_pb2 import PlayerStatus
 from cage.wallet.v1.wallet_pb2 import FreeRound, TransactionKind
@@ -212,6 +212,46 @@ async def _(casino: Casino) -> Scene:
     await casino.studio.call(player.bet("1.00", "bet"))
     expected = {"transaction_id": "bet", "field": "amount"}
     return player, player.bet("2.00", "bet"), expected
+
+
+async def limited(
+    casino: Casino, kind: LimitKind.ValueType
+) -> tuple[Player, dict[str, str]]:
+    """Bring a player with a limit of 1.00, of which 0.40 is used, and what is told."""
+    player = await casino.player()
+    limit = await player.set_limit(kind, "1.00")
+    if kind != LimitKind.LIMIT_KIND_STAKE:
+        await casino.studio.call(player.bet("0.40", round_id="earlier"))
+    told = {"origin": "PLAYER", "currency_code": "EUR", "limit": "1.00"}
+    if kind == LimitKind.LIMIT_KIND_STAKE:
+        return player, told
+    end = limit.window_end_time.ToJsonString()
+    return player, {**told, "period": "DAY", "remaining": "0.60", "reset_time": end}
+
+
+@case("LOSS_LIMIT")
+async def _(casino: Casino) -> Scene:
+    player, told = await limited(casino, LimitKind.LIMIT_KIND_LOSS)
+    return player, player.bet("0.61"), told
+
+
+@case("WAGER_LIMIT")
+async def _(casino: Casino) -> Scene:
+    player, told = await limited(casino, LimitKind.LIMIT_KIND_WAGER)
+    return (
+        player,
+        player.play(player.stake("0.60"), player.stake("0.01")),
+        {
+            **told,
+            "remaining": "0.00",
+        },
+    )
+
+
+@case("STAKE_LIMIT")
+async def _(casino: Casino) -> Scene:
+    player, told = await limited(casino, LimitKind.LIMIT_KIND_STAKE)
+    return player, player.bet("1.01"), told
 
 
 @case("BALANCE_OUT_OF_RANGE")

@@ -33,7 +33,12 @@ FIELDS: dict[Any, str] = {
 CARRIERS = ("call", "stream", "batch")
 # Where waiting helps, and where the balance explains.
 WITH_DELAY = {"OVERLOADED", "SHUTTING_DOWN"}
-WITH_BALANCE = {"INSUFFICIENT_FUNDS"}
+WITH_BALANCE = {
+    "INSUFFICIENT_FUNDS",
+    "LOSS_LIMIT",
+    "WAGER_LIMIT",
+    "STAKE_LIMIT",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

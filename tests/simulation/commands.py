@@ -31,8 +31,17 @@ from tests.simulation.spoils import altered
 from cage.core.adjust import Adjust, Reference
 from cage.core.admin import LOCAL_ACTOR, UpdateGame, UpdateIntegration
 from cage.core.ids import public_id
+from cage.core.jurisdiction import LimitPeriod
 from cage.core.key import RevokeApiKey
 from cage.core.kyc import RecordVerification, VerificationMethod
+from cage.core.limit import (
+    LimitCurrencyRule,
+    LimitKind,
+    LimitOrigin,
+    ListLimits,
+    RemoveLimit,
+    SetLimit,
+)
 from cage.core.payment import AuthorizeDeposit, CancelDeposit, TransferDeposit
 from cage.core.player import GetPlayer, PlayerStatus
 from cage.core.session import Authenticate, CreateLaunchToken, EndSession
@@ -259,6 +268,8 @@ def change(rng: Random) -> object:
             set_status("activate-newcomer", "newcomer", PlayerStatus.ACTIVE),
             create_key(LATE_KEY, "hub", ("acme",)),
             RevokeApiKey(key_id=LOCAL_ACTOR, request_id=name, revoked_key_id=LATE_KEY),
+            *[limit(rng, name, player_id) for _ in range(3)],
+            ListLimits(key_id=OFFICE_KEY, player_id=player_id),
             authorize(name, player_id, amount),
             transfer(rng.randint(65, 80), player_id, amount),
             cancel(name, rng.randint(65, 80), player_id),
@@ -268,6 +279,27 @@ def change(rng: Random) -> object:
             GetPlayer(key_id=OFFICE_KEY, player_id=player_id),
         ]
     )
+
+
+def limit(rng: Random, name: str, player_id: str) -> object:
+    """Set or remove a limit, mostly one that bets come close to."""
+    kind = rng.choice([kind for kind in LimitKind for _ in range(kind)])
+    periods = [LimitPeriod.DAY, LimitPeriod.WEEK, LimitPeriod.MONTH]
+    is_stake = kind == LimitKind.STAKE
+    which: dict[str, Any] = {
+        "key_id": OFFICE_KEY,
+        "request_id": name,
+        "player_id": player_id,
+        "kind": kind,
+        "period": LimitPeriod.BET if is_stake else rng.choice(periods),
+        "origin": rng.choice(list(LimitOrigin)),
+        "currency_code": rng.choice(["EUR"] * 9 + ["USD"]),
+    }
+    if rng.random() < 0.25:
+        return RemoveLimit(**which)
+    amount = rng.choice([0, 40, 60, 100, 200, 400, 400])
+    rule = rng.choice([0, 0, *LimitCurrencyRule])
+    return SetLimit(**which, amount=amount, scale=2, currency_rule=int(rule))
 
 
 def cancel(request_id: str, payment_no: int, player_id: str) -> CancelDeposit:

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from cage.app.jurisdiction import load_jurisdictions
 from cage.core.admin import (
     LOCAL_ACTOR,
     CreateBrand,
@@ -415,7 +416,13 @@ class Desk:
             keys=[],
         )
         head = Head(0, 0, 0, GENESIS_HASH, 0)
-        self.book = Book(head=head, now_us=FOUNDED_US, registry=registry, next_no=1)
+        self.book = Book(
+            head=head,
+            now_us=FOUNDED_US,
+            registry=registry,
+            next_no=1,
+            jurisdictions=load_jurisdictions(),
+        )
         for command in founding():
             decide(self.book, command)
         for command in funding():

@@ -26,6 +26,13 @@ MAX = 2**63 - 1
 MIN = -(2**63)
 
 MOVE, REVERSE = "move", "reverse"
+# Refusals that show the balance.
+MONEY_REASONS = {
+    "INSUFFICIENT_FUNDS",
+    "STAKE_LIMIT",
+    "WAGER_LIMIT",
+    "LOSS_LIMIT",
+}
 
 
 class RefusedError(Exception):
@@ -63,6 +70,8 @@ class Row:
     size: int = 0
     refusal: tuple[str, dict[str, str]] | None = None
     rolled_back: bool = False
+    # Kind, period and currency of the limits that it counts against.
+    counted: set[tuple[str, ...]] = field(default_factory=set)
     # Of a win: the bet that it names, if the player has it.
     bet: "Row | None" = None
     # Of an adjustment: what it corrects.
@@ -152,6 +161,8 @@ class Ledger:
         self.wallets: dict[tuple[str, str], list[int]] = {}
         self.ids: dict[tuple[str, str, str, str], Row] = {}
         self.rounds: dict[tuple[str, str, str], RoundRows] = {}
+        # Player, kind, period, currency and origin to a limit.
+        self.limits: dict[tuple[str, ...], Any] = {}
         self.units = 0
         self.status = dict.fromkeys(PLAYERS, "ACTIVE")
         self.enabled = dict.fromkeys(GAMES, True)
@@ -245,7 +256,11 @@ class Ledger:
 
     # Moving.
 
+    def _count(self, player_id: str, row: Row) -> None:
+        """Count a row against the limits of its player."""
+
     def _post(self, player_id: str, row: Row) -> None:
+        self._count(player_id, row)
         wallet = self._wallet(player_id, row.currency)
         wallet[0] += row.cash
         wallet[1] += row.bonus
@@ -311,7 +326,7 @@ class Ledger:
         """Answer as the first time, with the balance of now."""
         if row.refusal is not None:
             reason, metadata = row.refusal
-            is_money = reason == "INSUFFICIENT_FUNDS"
+            is_money = reason in MONEY_REASONS
             shows = (player_id, row.currency) if is_money else None
             raise RefusedError(reason, shows=shows, **metadata)
         return self._receipt(player_id, row, replayed=True)

@@ -17,6 +17,7 @@ from tests.simulation.deployment import (
 )
 from tests.simulation.ledger import MAX, MOVE, RefusedError, RoundRows, Row
 from tests.simulation.model_adjusts import Adjusts
+from tests.simulation.model_limits import Limits
 from tests.simulation.model_rollbacks import Rollbacks
 from tests.simulation.model_wins import Wins
 from tests.simulation.rules import named
@@ -27,7 +28,7 @@ from cage.core.session import EndSession
 from cage.core.wallet import Bet, CloseRound, GetBalance, Play, Win
 
 
-class Model(Wins, Rollbacks, Adjusts):
+class Model(Wins, Rollbacks, Adjusts, Limits):
     """Answer commands from what was answered before."""
 
     def apply(self, command: Any) -> Any:
@@ -111,6 +112,7 @@ class Model(Wins, Rollbacks, Adjusts):
             raise RefusedError(
                 "FREE_ROUNDS_UNAVAILABLE", is_state=True, campaign_id=bet.campaign_id
             )
+        self._judge_limits(bet, amount)
         cash, bonus, _ = self._wallet(bet.player_id, bet.currency_code)
         if amount > max(cash, 0) + max(bonus, 0):
             shows = (bet.player_id, bet.currency_code)

@@ -21,6 +21,7 @@ from tests.simulation.commands import (
     again,
     draw_switch,
     expand,
+    limit,
     require_session,
     wallet_command,
 )
@@ -38,6 +39,8 @@ from tests.simulation.rules import VALUES, first_rules, switch_rules
 from tests.simulation.spoils import WALLET
 
 from cage.core.errors import CageError
+from cage.core.jurisdiction import LimitPeriod
+from cage.core.limit import REMOVAL, LimitAnswer, LimitKind, LimitOrigin, LimitView
 from cage.core.player import PlayerStatus
 from cage.core.registry import Integration
 from cage.core.round import Round
@@ -85,7 +88,24 @@ def observed(outcome: object) -> Any:
         return {**shown_round(outcome[0]), "replayed": outcome[1]}
     if isinstance(outcome, Integration):
         return {"rules": shown_rules(outcome.rules), "version": outcome.rules.version}
+    if isinstance(outcome, LimitAnswer):
+        return {"limits": [shown_limit(view) for view in outcome.views]}
     return None
+
+
+def shown_limit(view: LimitView) -> tuple[object, ...]:
+    """Write a limit as the model does."""
+    row = view.limit
+    pending: object = None if row.pending_amount == REMOVAL else row.pending_amount
+    return (
+        LimitKind(row.kind).name,
+        LimitPeriod(row.period).name,
+        view.currency.currency_code,
+        LimitOrigin(row.origin).name,
+        row.amount,
+        pending if row.pending_time_us else False,
+        view.used,
+    )
 
 
 def shown_balance(balance: Balance) -> tuple[int, int, int]:
@@ -289,6 +309,7 @@ def draw_change(rng: Random, name: str) -> Any:
             draw_switch(rng, name, player_id),
             require_session(name, "hub", bet_needs_session=rng.random() < 0.2),
             *[switch_rules(rng, name) for _ in range(3)],
+            *[limit(rng, name, player_id) for _ in range(3)],
             EndSession(key_id=OFFICE_KEY, request_id=name, player_id="ann"),
         ]
     )

@@ -104,6 +104,8 @@ from cage.client._kyc import (
 )
 from cage.client._limit_errors import (
     DepositLimitError,
+    LimitChangeNotDueError,
+    LimitNotFoundError,
     LossLimitError,
     RealityCheckDueError,
     SessionTimeLimitError,
@@ -119,6 +121,9 @@ from cage.client._pages import (
 )
 from cage.client._players import (
     Players,
+)
+from cage.client._responsible_gaming import (
+    ResponsibleGaming,
 )
 from cage.client._retry import (
     RetryPolicy,
@@ -137,6 +142,13 @@ from cage.client._wallet import (
 )
 from cage.event.v1.event_pb2 import (
     EventType,
+)
+from cage.player.v1.responsible_gaming_pb2 import (
+    Limit,
+    LimitCurrencyRule,
+    LimitKind,
+    LimitOrigin,
+    LimitPeriod,
 )
 from cage.wallet.v1.wallet_pb2 import (
     AdjustOverdraftRule,
@@ -188,6 +200,13 @@ __all__ = [
     "KycRequiredError",
     "LaunchTokenExpiredError",
     "LaunchTokenInvalidError",
+    "Limit",
+    "LimitChangeNotDueError",
+    "LimitCurrencyRule",
+    "LimitKind",
+    "LimitNotFoundError",
+    "LimitOrigin",
+    "LimitPeriod",
     "LossLimitError",
     "MaintenanceError",
     "Method",
@@ -209,6 +228,7 @@ __all__ = [
     "RefusedBetRule",
     "RefusedError",
     "RequestMismatchError",
+    "ResponsibleGaming",
     "RetryPolicy",
     "RoleNotAllowedError",
     "RollbackAmountRule",

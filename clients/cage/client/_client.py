@@ -13,6 +13,7 @@ from cage.client._contract import method_of
 from cage.client._events import Events
 from cage.client._kyc import Kyc
 from cage.client._players import Players
+from cage.client._responsible_gaming import ResponsibleGaming
 from cage.client._retry import RetryPolicy, Waiting
 from cage.client._sessions import Sessions
 from cage.client._wallet import Wallet
@@ -32,6 +33,7 @@ class Client:
         self.players = Players(caller)
         self.sessions = Sessions(caller)
         self.kyc = Kyc(caller)
+        self.responsible_gaming = ResponsibleGaming(caller)
         self.cashier = Cashier(caller)
         self.admin = Admin(caller)
         self.events = Events(caller)

@@ -14,7 +14,12 @@ from google.protobuf.message_factory import GetMessageClass
 from cage.admin.v1 import admin_service_pb2
 from cage.cashier.v1 import cashier_service_pb2
 from cage.event.v1 import event_service_pb2
-from cage.player.v1 import kyc_service_pb2, player_service_pb2, session_service_pb2
+from cage.player.v1 import (
+    kyc_service_pb2,
+    player_service_pb2,
+    responsible_gaming_service_pb2,
+    session_service_pb2,
+)
 from cage.wallet.v1 import wallet_service_pb2
 
 _FILES = (
@@ -22,6 +27,7 @@ _FILES = (
     player_service_pb2.DESCRIPTOR,
     session_service_pb2.DESCRIPTOR,
     kyc_service_pb2.DESCRIPTOR,
+    responsible_gaming_service_pb2.DESCRIPTOR,
     cashier_service_pb2.DESCRIPTOR,
     admin_service_pb2.DESCRIPTOR,
     event_service_pb2.DESCRIPTOR,

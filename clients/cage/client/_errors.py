@@ -28,6 +28,7 @@ this client may send a reason without a class: that is a plain CageError, and it
     |   +-- StudioNotFoundError
     |   +-- KeyNotFoundError
     |   +-- PaymentNotFoundError
+    |   +-- LimitNotFoundError
     +-- RefusedError              DISCARD
     |   +-- LaunchTokenInvalidError
     |   +-- LaunchTokenExpiredError
@@ -47,6 +48,7 @@ this client may send a reason without a class: that is a plain CageError, and it
     |   +-- DepositLimitError
     |   +-- SessionTimeLimitError
     |   +-- RealityCheckDueError
+    |   +-- LimitChangeNotDueError
     |   +-- RoundClosedError
     |   +-- AlreadyRolledBackError
     |   +-- FreeRoundsUnavailableError

@@ -1,6 +1,6 @@
 """Name the errors of responsible gaming: limits and reality checks."""
 
-from cage.client._errors import RefusedError
+from cage.client._errors import NotFoundError, RefusedError
 
 
 class StakeLimitError(RefusedError):
@@ -37,3 +37,15 @@ class RealityCheckDueError(RefusedError):
     """Say that the player has to confirm a reality check first."""
 
     reason = "REALITY_CHECK_DUE"
+
+
+class LimitChangeNotDueError(RefusedError):
+    """Say that a looser limit waits until ``due_time``."""
+
+    reason = "LIMIT_CHANGE_NOT_DUE"
+
+
+class LimitNotFoundError(NotFoundError):
+    """Say that the player has no such limit, or that nothing of it waits."""
+
+    reason = "LIMIT_NOT_FOUND"

@@ -25,6 +25,7 @@ from cage.client._loop import BACKGROUND
 from cage.client._operations import Operations
 from cage.client._pages import Item, Page, Pager
 from cage.client._players import Players
+from cage.client._responsible_gaming import ResponsibleGaming
 from cage.client._retry import RetryPolicy
 from cage.client._sessions import Sessions
 from cage.client._stream import Stream
@@ -39,6 +40,7 @@ __all__ = [
     "SyncKyc",
     "SyncPager",
     "SyncPlayers",
+    "SyncResponsibleGaming",
     "SyncSessions",
     "SyncStream",
     "SyncWallet",
@@ -232,6 +234,15 @@ class SyncKyc(_Facade[Kyc]):
     record_verification = _blocking(Kyc.record_verification)
 
 
+class SyncResponsibleGaming(_Facade[ResponsibleGaming]):
+    """Block for ResponsibleGaming."""
+
+    set_limit = _blocking(ResponsibleGaming.set_limit)
+    remove_limit = _blocking(ResponsibleGaming.remove_limit)
+    confirm_limit = _blocking(ResponsibleGaming.confirm_limit)
+    list_limits = _paging(ResponsibleGaming.list_limits)
+
+
 class SyncCashier(_Facade[Cashier]):
     """Block for Cashier."""
 
@@ -285,6 +296,7 @@ class SyncClient(_Facade[Client]):
         self.players = SyncPlayers(client.players)
         self.sessions = SyncSessions(client.sessions)
         self.kyc = SyncKyc(client.kyc)
+        self.responsible_gaming = SyncResponsibleGaming(client.responsible_gaming)
         self.cashier = SyncCashier(client.cashier)
         self.admin = SyncAdmin(client.admin)
         self.events = SyncEvents(client.events)

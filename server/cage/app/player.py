@@ -9,6 +9,7 @@ from cage.app.submit import read_registry, submit
 from cage.core.errors import CageError, Reason
 from cage.core.ids import lane_of, random_uuid7
 from cage.core.kyc import RecordVerification
+from cage.core.limit import LimitView, standing
 from cage.core.player import (
     Gate,
     GetPlayer,
@@ -38,6 +39,7 @@ class PlayerView:
     brand_id: str
     currency_code: str
     balances: Sequence[Balance] = ()
+    limits: Sequence[LimitView] = ()
 
 
 class PlayerApp:
@@ -111,7 +113,11 @@ class PlayerApp:
             brands_of(registry, key, brand_id), after_no=after_no, limit=limit + 1
         )
         page = cut(_LIST, [brand_id], found, limit, lambda row: [row.gate.player_no])
-        players = [Player(gate=row.gate, profile=row.profile) for row in page.items]
+        now_us = self._now_us()
+        players = [
+            Player(gate=row.gate, profile=row.profile, read_time_us=now_us)
+            for row in page.items
+        ]
         return Page(
             items=[view_of(registry, player) for player in players],
             next_page_token=page.next_page_token,
@@ -133,6 +139,8 @@ async def submit_for_player(
 def view_of(registry: Registry, player: Player) -> PlayerView:
     """Put the ids of what a player belongs to beside the rows."""
     brand = registry.brands_by_no[player.gate.brand_no]
+    # What answers a change is as of the change.
+    read_time_us = player.read_time_us or player.profile.update_time_us
     return PlayerView(
         gate=player.gate,
         profile=player.profile,
@@ -140,6 +148,12 @@ def view_of(registry: Registry, player: Player) -> PlayerView:
         brand_id=brand.brand_id,
         currency_code=registry.currencies_by_no[player.gate.currency_no].currency_code,
         balances=player.balances,
+        limits=[
+            LimitView(
+                limit=limit, currency=registry.currencies_by_no[limit.currency_no]
+            )
+            for limit in standing(player.gate.limits, read_time_us)
+        ],
     )
 
 

@@ -42,13 +42,13 @@ def decide_register_player(book: Book, command: RegisterPlayer) -> Player:
         kyc_level=0,
         is_test=int(command.is_test),
         language_code=command.language_code,
+        jurisdiction=command.jurisdiction,
     )
     profile = Profile(
         lane=gate.lane,
         player_no=gate.player_no,
         display_name=command.display_name,
         country_code=command.country_code,
-        jurisdiction=command.jurisdiction,
         create_time_us=book.now_us,
         update_time_us=book.now_us,
     )
@@ -99,6 +99,7 @@ def decide_get_player(book: Book, read: GetPlayer) -> Player:
         for wallet in book.wallets.values()
         if wallet.player_no == gate.player_no and wallet.version
     ]
+    player.read_time_us = book.now_us
     player.balances = sorted(balances, key=lambda shown: shown.currency.currency_code)
     return player
 
@@ -112,7 +113,25 @@ def write_player(
     before: dict[str, Any] | None,
     **told: object,
 ) -> Player:
-    """Write the rows of a changed player, journal the change and keep the reply.
+    """Write the rows of a changed player, journal the change and keep the reply."""
+    journal_player(book, command, gate, profile, before=before, **told)
+    player = show_player(gate, profile)
+    keep_reply(
+        book, command, {"gate": asdict(player.gate), "profile": asdict(player.profile)}
+    )
+    return player
+
+
+def journal_player(
+    book: Book,
+    command: Any,
+    gate: Gate,
+    profile: Profile,
+    *,
+    before: dict[str, Any] | None,
+    **told: object,
+) -> None:
+    """Write the rows of a changed player and journal the change.
 
     ``told`` goes into the audit beside the columns.
     """
@@ -120,11 +139,6 @@ def write_player(
     journal(book, command, "player", gate.player_id, before=before, after=after)
     book.touch(gate, (gate.lane, gate.player_no))
     book.touch(profile, (profile.lane, profile.player_no))
-    player = show_player(gate, profile)
-    keep_reply(
-        book, command, {"gate": asdict(player.gate), "profile": asdict(player.profile)}
-    )
-    return player
 
 
 def player_columns(gate: Gate, profile: Profile) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """Decide a bet: a ladder of guards in documented order, then the debit.
 
 Order: key, player, currency and scale; the id; the game; then what depends on
-state: session, currency, kill switches, status, round, free rounds, funds. A
+state: session, currency, kill switches, status, round, free rounds, limits, funds. A
 refusal of the last group is stored under the id, so that a delayed first attempt
 can never debit after the caller gave it up.
 """
 
 from cage.core.book import Book, canonical
+from cage.core.counter import judge_bet_limits
 from cage.core.errors import CageError, Reason
 from cage.core.money import INT64_MAX, to_ledger
 from cage.core.player import Gate
@@ -93,7 +94,7 @@ def judge_entry(
 def judge_bet(
     book: Book, gate: Gate, game: Game, wallet: Wallet, bet: Bet, amount: int
 ) -> None:
-    """Let a bet pass its round, its campaign and the player's funds."""
+    """Let a bet pass its round, its campaign and the player's limits and funds."""
     round_ = book.round((gate.player_no, game.game_no, bet.round_id))
     if round_ is not None:
         if round_.closed:
@@ -102,6 +103,8 @@ def judge_bet(
     if bet.campaign_id:
         # No campaign is granted yet: every one is unknown to the player.
         raise CageError(Reason.FREE_ROUNDS_UNAVAILABLE, campaign_id=bet.campaign_id)
+    if gate.limits:
+        judge_bet_limits(book, gate, wallet, amount)
     if amount > max(wallet.cash, 0) + max(wallet.bonus, 0):
         raise CageError(Reason.INSUFFICIENT_FUNDS, balance=book.balance(wallet))
     if round_ is not None and round_.bet_cash + round_.bet_bonus + amount > INT64_MAX:

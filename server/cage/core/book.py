@@ -9,7 +9,16 @@ commit.
 import json
 from dataclasses import dataclass, field, replace
 
+from cage.core.counter import (
+    COUNTED,
+    REVERSING,
+    CounterKey,
+    count_row,
+    counts_in,
+    move_counters,
+)
 from cage.core.errors import CageError, Reason
+from cage.core.jurisdiction import Jurisdiction, Jurisdictions, profile_of
 from cage.core.payment import Payment
 from cage.core.player import BLOCK_ALL, Gate, PlayerStatus, Profile
 from cage.core.registry import ApiKey, Currency, Game, Registry
@@ -22,6 +31,7 @@ from cage.core.wallet import (
     Account,
     Balance,
     Entry,
+    State,
     Transaction,
     Wallet,
 )
@@ -31,6 +41,7 @@ _CASH = int(Account.PLAYER_CASH)
 _BONUS = int(Account.PLAYER_BONUS)
 _TIP = int(Account.TIP)
 _GAME = int(Account.GAME)
+_POSTED = int(State.POSTED)
 
 # Keys of the overlay's maps.
 IdKey = tuple[int, int, int, str]  # player_no, integration_no, key_space, id
@@ -88,7 +99,9 @@ class Request:
 class Book:
     """Overlay of one batch over the database. Built by the storage, see above.
 
-    ``now_us`` is the one time of the batch. Rows to be written: ``transactions``,
+    ``now_us`` is the one time of the batch. ``counters`` holds counters as they were
+    loaded, ``counted`` by how much and how often each was moved since. Rows to be
+    written: ``transactions``,
     ``entries``, ``changes`` and ``requests`` in order, and whatever the ``dirty``
     maps hold, keyed by table and primary key.
     """
@@ -116,6 +129,9 @@ class Book:
     dirty_rounds: dict[RoundKey, Round] = field(default_factory=dict)
     dirty_rows: dict[tuple[type, object], object] = field(default_factory=dict)
     registry_rows: list[object] = field(default_factory=list)
+    jurisdictions: Jurisdictions = field(default_factory=dict)
+    counters: dict[CounterKey, int] = field(default_factory=dict)
+    counted: dict[CounterKey, tuple[int, int]] = field(default_factory=dict)
 
     # Who calls, and about what.
 
@@ -154,6 +170,14 @@ class Book:
         return currency
 
     # State.
+
+    def jurisdiction(self, gate: Gate) -> Jurisdiction:
+        """Return the profile of a player's jurisdiction."""
+        return profile_of(self.jurisdictions, gate.jurisdiction)
+
+    def counter(self, key: CounterKey) -> int:
+        """Return a counter now; one that nobody loaded is a defect, not a zero."""
+        return self.counters[key] + self.counted.get(key, (0, 0))[0]
 
     def wallet(self, gate: Gate, currency_no: int) -> Wallet:
         """Return a wallet, an empty one when the player never had it."""
@@ -282,6 +306,8 @@ class Book:
             wallet.anchor_no, round_.last_no if round_ is not None else 0,
             reference_no, unit_no, unit_size, self.now_us, extra,
         )  # fmt: skip
+        if state == _POSTED and (gate.limits or kind in REVERSING):
+            self._count(gate, row, round_)
         wallet.last_no = item_no
         if wallet.item_count % ANCHOR_EVERY == 0:
             wallet.anchor_no = item_no
@@ -294,6 +320,13 @@ class Book:
         self.by_no[item_no] = row
         self.transactions.append(row)
         return row
+
+    def _count(self, gate: Gate, row: Transaction, round_: Round | None) -> None:
+        """Count a row against its player's limits, and let it say what it counted."""
+        counts = count_row(self, gate, row, round_)
+        if counts:
+            kept = json.loads(row.extra) if row.extra else {}
+            row.extra = canonical({**kept, COUNTED: counts})
 
     def _post(self, wallet: Wallet, item_no: int, cash: int, bonus: int) -> None:
         """Move money in the wallet and write the player's lines."""
@@ -379,6 +412,8 @@ class Book:
                 row.player_no, row.integration_no, row.key_space, row.transaction_id
             ]
             del self.by_no[row.item_no]
+            counts = counts_in(row.extra)
+            move_counters(self, row.player_no, row.currency_no, counts, -1)
         del self.transactions[mark.transaction_count :]
         del self.entries[mark.entry_count :]
         self.next_no = mark.next_no

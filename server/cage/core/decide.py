@@ -30,6 +30,13 @@ from cage.core.launch import (
     decide_create_launch_token,
     decide_end_session,
 )
+from cage.core.limit import ConfirmLimit, ListLimits, RemoveLimit, SetLimit
+from cage.core.limit_change import (
+    decide_confirm_limit,
+    decide_list_limits,
+    decide_remove_limit,
+    decide_set_limit,
+)
 from cage.core.payment import AuthorizeDeposit, CancelDeposit, TransferDeposit
 from cage.core.play import decide_play
 from cage.core.player import (
@@ -59,6 +66,10 @@ DECISIONS: dict[type, Decision] = {
     SetPlayerBlocks: decide_set_player_blocks,
     GetPlayer: decide_get_player,
     kyc.RecordVerification: kyc.decide_record_verification,
+    SetLimit: decide_set_limit,
+    RemoveLimit: decide_remove_limit,
+    ConfirmLimit: decide_confirm_limit,
+    ListLimits: decide_list_limits,
     CreateLaunchToken: decide_create_launch_token,
     Authenticate: decide_authenticate,
     EndSession: decide_end_session,

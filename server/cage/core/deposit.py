@@ -7,6 +7,11 @@ status nor a lost answer may stop it: the payment is its own idempotency key.
 from dataclasses import replace
 
 from cage.core.book import Book
+from cage.core.counter import (
+    count_deposit,
+    judge_deposit_limits,
+    recount_deposit,
+)
 from cage.core.errors import CageError, Reason
 from cage.core.money import INT64_MAX, to_ledger
 from cage.core.payment import (
@@ -32,9 +37,11 @@ def decide_authorize_deposit(book: Book, command: AuthorizeDeposit) -> PaymentAn
         return answer(book, command.player_id, Payment(**reply["payment"]))
     gate = book.player(key, command.player_id)
     currency = book.currency(command.currency_code)
-    book.judge_currency(gate, book.wallet(gate, currency.currency_no))
+    wallet = book.wallet(gate, currency.currency_no)
+    book.judge_currency(gate, wallet)
     amount = deposit_amount(command, currency)
     book.judge_status(gate)
+    judge_deposit_limits(book, gate, wallet, amount)
     payment = Payment(
         lane=gate.lane,
         payment_no=book.next_no,
@@ -46,6 +53,7 @@ def decide_authorize_deposit(book: Book, command: AuthorizeDeposit) -> PaymentAn
         psp_reference="",
         create_time_us=book.now_us,
         update_time_us=book.now_us,
+        counted=count_deposit(book, gate, currency.currency_no, amount),
     )
     book.payments[payment.payment_no] = payment
     write_payment(book, command, payment, before=None)
@@ -87,6 +95,7 @@ def decide_transfer_deposit(book: Book, command: TransferDeposit) -> PaymentAnsw
         house=Account.CASHIER,
     )
     before = columns(payment)
+    payment.counted = recount_deposit(book, payment, amount)
     payment.state = int(PaymentState.SUCCESSFUL)
     payment.amount = amount
     payment.psp_reference = command.psp_reference
@@ -105,6 +114,7 @@ def decide_cancel_deposit(book: Book, command: CancelDeposit) -> PaymentAnswer:
     payment = find_payment(book, gate, command.payment_id)
     judge_authorized(payment)
     before = columns(payment)
+    payment.counted = recount_deposit(book, payment, 0)
     payment.state = int(PaymentState.CANCELLED)
     payment.update_time_us = book.now_us
     write_payment(book, command, payment, before=before, reason=command.reason)

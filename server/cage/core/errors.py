@@ -65,6 +65,8 @@ class Reason(StrEnum):
     DEPOSIT_LIMIT = "DEPOSIT_LIMIT"
     SESSION_TIME_LIMIT = "SESSION_TIME_LIMIT"
     REALITY_CHECK_DUE = "REALITY_CHECK_DUE"
+    LIMIT_NOT_FOUND = "LIMIT_NOT_FOUND"
+    LIMIT_CHANGE_NOT_DUE = "LIMIT_CHANGE_NOT_DUE"
 
 
 # The refusals of a bet that concern money: they carry the balance, a retry too.

@@ -56,6 +56,16 @@ def to_ledger_signed(
     return converted if amount >= 0 else -converted
 
 
+def decimal_text(units: int, scale: int) -> str:
+    """Write units of 10^-scale, 0 or more, as a plain decimal.
+
+    >>> decimal_text(5, 2)
+    '0.05'
+    """
+    digits = str(units).rjust(scale + 1, "0")
+    return f"{digits[:-scale]}.{digits[-scale:]}" if scale else digits
+
+
 def to_ledger(
     amount: int, scale: int, ledger_scale: int, *, field: str, currency_code: str
 ) -> int:

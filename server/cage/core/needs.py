@@ -13,6 +13,9 @@ from typing import Any
 from cage.core import admin, key, kyc
 from cage.core.adjust import Adjust
 from cage.core.book import Book, IdKey, RequestKey, RoundKey, WalletKey
+from cage.core.counter import CounterKey, counter_keys
+from cage.core.jurisdiction import LimitPeriod
+from cage.core.limit import ConfirmLimit, ListLimits, RemoveLimit, SetLimit
 from cage.core.payment import (
     AuthorizeDeposit,
     CancelDeposit,
@@ -65,6 +68,7 @@ class Needs:
     profiles: set[int] = field(default_factory=set)
     all_wallets: set[int] = field(default_factory=set)
     requests: set[RequestKey] = field(default_factory=set)
+    counters: set[CounterKey] = field(default_factory=set)
 
 
 def parts(commands: Sequence[object]) -> list[Sequence[object]]:
@@ -124,7 +128,9 @@ def _move(book: Book, needs: Needs, move: Move) -> tuple[Gate, int] | None:
 
 
 def _bet(book: Book, needs: Needs, bet: Bet) -> None:
-    _move(book, needs, bet)
+    found = _move(book, needs, bet)
+    if found is not None and found[0].limits:
+        needs.counters.update(counter_keys(book, found[0]))
     if bet.session_digest:
         needs.tokens.add(bet.session_digest)
 
@@ -194,7 +200,12 @@ def _request(_: Book, needs: Needs, command: Command) -> None:
 def _profile(
     book: Book,
     needs: Needs,
-    command: SetPlayerStatus | SetPlayerBlocks | kyc.RecordVerification,
+    command: SetPlayerStatus
+    | SetPlayerBlocks
+    | kyc.RecordVerification
+    | SetLimit
+    | RemoveLimit
+    | ConfirmLimit,
 ) -> None:
     _request(book, needs, command)
     gate = book.gates.get(command.player_id)
@@ -207,6 +218,33 @@ def _get_player(book: Book, needs: Needs, read: GetPlayer) -> None:
     if gate is not None:
         needs.profiles.add(gate.player_no)
         needs.all_wallets.add(gate.player_no)
+
+
+def _limits(
+    book: Book, needs: Needs, command: SetLimit | RemoveLimit | ConfirmLimit
+) -> None:
+    """Need the counters of all limits, and that of the limit which is named."""
+    _profile(book, needs, command)
+    gate = book.gates.get(command.player_id)
+    currency = book.registry.currencies.get(command.currency_code)
+    if gate is None:
+        return
+    needs.counters.update(counter_keys(book, gate))
+    if currency is None:
+        return
+    needs.wallets.add((gate.player_no, currency.currency_no))
+    if command.period != LimitPeriod.BET:
+        start_us, _ = book.jurisdiction(gate).window(command.period, book.now_us)
+        kind, period = int(command.kind), int(command.period)
+        needs.counters.add(
+            (gate.player_no, kind, period, currency.currency_no, start_us)
+        )
+
+
+def _list_limits(book: Book, needs: Needs, read: ListLimits) -> None:
+    gate = book.gates.get(read.player_id)
+    if gate is not None:
+        needs.counters.update(counter_keys(book, gate))
 
 
 def _account(
@@ -226,6 +264,9 @@ def _entry(
 ) -> None:
     _request(book, needs, command)
     _account(book, needs, command)
+    gate = book.gates.get(command.player_id)
+    if gate is not None:
+        needs.counters.update(counter_keys(book, gate))
 
 
 def _authenticate(book: Book, needs: Needs, command: Authenticate) -> None:
@@ -403,6 +444,10 @@ FIRST: dict[type, First] = {
     SetPlayerBlocks: _profile,
     kyc.RecordVerification: _profile,
     GetPlayer: _get_player,
+    SetLimit: _limits,
+    RemoveLimit: _limits,
+    ConfirmLimit: _limits,
+    ListLimits: _list_limits,
     CreateLaunchToken: _entry,
     Authenticate: _authenticate,
     EndSession: _end_session,

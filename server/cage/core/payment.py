@@ -21,7 +21,10 @@ class PaymentState(IntEnum):
 
 @dataclass(slots=True)
 class Payment:
-    """Hold one deposit. ``amount`` is the transferred one once SUCCESSFUL."""
+    """Hold one deposit. ``amount`` is the transferred one once SUCCESSFUL.
+
+    ``counted`` is what it counts against limits now, as JSON; empty for nothing.
+    """
 
     lane: int
     payment_no: int
@@ -33,6 +36,7 @@ class Payment:
     psp_reference: str
     create_time_us: int
     update_time_us: int
+    counted: str = ""
 
     @property
     def payment_id(self) -> str:

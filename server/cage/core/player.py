@@ -34,6 +34,7 @@ class Gate:
     ``currency_no`` is the currency of the account. ``blocks`` is a set of bits:
     BLOCK_ALL, and 1 << vertical for each kind of gambling that is stopped.
     ``language_code`` is the language in which the player is told of a refusal.
+    ``jurisdiction`` says by whose profile; ``limits`` is empty without any.
     """
 
     lane: int
@@ -46,6 +47,8 @@ class Gate:
     is_test: int
     blocks: int = 0
     language_code: str = "en"
+    jurisdiction: str = ""
+    limits: str = ""
 
 
 @dataclass(slots=True)
@@ -56,7 +59,6 @@ class Profile:
     player_no: int
     display_name: str
     country_code: str
-    jurisdiction: str
     create_time_us: int
     update_time_us: int
 
@@ -109,11 +111,15 @@ class GetPlayer:
 
 @dataclass(slots=True, kw_only=True)
 class Player:
-    """Show a player at one instant. ``balances`` is empty but for a GetPlayer."""
+    """Show a player at one instant.
+
+    ``balances`` is empty and ``read_time_us`` 0 but for a read.
+    """
 
     gate: Gate
     profile: Profile
     balances: Sequence[Balance] = ()
+    read_time_us: int = 0
 
 
 def show_player(gate: Gate, profile: Profile) -> Player:

@@ -55,6 +55,7 @@ _SERVICE_ROLES = {
     "cage.player.v1.PlayerService": _OPERATOR,
     "cage.player.v1.SessionService": _OPERATOR,
     "cage.player.v1.KycService": _OPERATOR,
+    "cage.player.v1.ResponsibleGamingService": _OPERATOR,
     "cage.cashier.v1.CashierService": _OPERATOR,
     "cage.admin.v1.AdminService": _ADMIN,
     "cage.event.v1.EventService": _EVERY,

@@ -13,6 +13,7 @@ from cage.core.registry import Vertical
 from cage.player.v1 import player_pb2, player_service_pb2
 from cage.rpc.convert import fill_time, to_balance
 from cage.rpc.interceptor import Call
+from cage.rpc.limit import to_limit
 from cage.type.v1 import vertical_pb2
 
 DEFAULT_LANGUAGE = "en"
@@ -127,13 +128,14 @@ def to_player(view: PlayerView) -> player_pb2.Player:
         brand_id=view.brand_id,
         display_name=profile.display_name,
         country_code=profile.country_code,
-        jurisdiction=profile.jurisdiction,
+        jurisdiction=gate.jurisdiction,
         language_code=gate.language_code,
         currency_code=view.currency_code,
         status=player_pb2.PlayerStatus.ValueType(gate.status),
         kyc_level=gate.kyc_level,
         is_test=bool(gate.is_test),
         blocks=to_blocks(gate.blocks),
+        limits=[to_limit(limit, with_use=False) for limit in view.limits],
     )
     fill_time(message.create_time, profile.create_time_us)
     fill_time(message.update_time, profile.update_time_us)

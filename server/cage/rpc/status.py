@@ -235,6 +235,16 @@ ANSWERS = {
     Reason.INTERNAL: Answer(
         _Code.INTERNAL, _RETRY, "the server failed; its log says why"
     ),
+    Reason.LIMIT_NOT_FOUND: Answer(
+        _Code.NOT_FOUND,
+        _STOP,
+        "no {origin} limit {kind} by {period} in {currency_code}, or none waits",
+    ),
+    Reason.LIMIT_CHANGE_NOT_DUE: Answer(
+        _Code.FAILED_PRECONDITION,
+        _DISCARD,
+        "the looser limit waits until {due_time}",
+    ),
 }
 
 

@@ -17,6 +17,7 @@ from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from cage.core.errors import invalid_field
+from cage.player.v1.responsible_gaming_pb2 import LIMIT_KIND_STAKE, LIMIT_PERIOD_BET
 
 Check = Callable[[Any], None]
 
@@ -412,6 +413,12 @@ def _check_start(request: Any) -> None:
         raise _InvalidError("start_time", "must be absent with a cursor")
 
 
+def _check_limit_period(request: Any) -> None:
+    """Want the period BET for a stake, and a longer one for everything else."""
+    if (request.kind == LIMIT_KIND_STAKE) != (request.period == LIMIT_PERIOD_BET):
+        raise _InvalidError("period", "must be BET for STAKE, and only for it")
+
+
 def _oneof_check(name: str) -> Check:
     """Return the check that one member of a oneof is set."""
 
@@ -434,6 +441,9 @@ _WHOLE: dict[str, tuple[Check, ...]] = {
     "SubscribeRequest": (_check_start,),
     "ExportTransactionsRequest": (_check_start,),
     "ExportRoundsRequest": (_check_start,),
+    "SetLimitRequest": (_check_limit_period,),
+    "RemoveLimitRequest": (_check_limit_period,),
+    "ConfirmLimitRequest": (_check_limit_period,),
 }
 _WELL_KNOWN: dict[str, Check] = {
     "google.protobuf.Timestamp": _check_timestamp,

@@ -176,7 +176,7 @@ def _to_session(found: Authenticated) -> pb.AuthenticateResponse:
         display_name=profile.display_name,
         brand_id=found.brand_id,
         country_code=profile.country_code,
-        jurisdiction=profile.jurisdiction,
+        jurisdiction=gate.jurisdiction,
         language_code=gate.language_code,
         currency_code=found.currency.currency_code,
         scale=found.currency.scale,

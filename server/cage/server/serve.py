@@ -12,6 +12,7 @@ from cage.app.cashier import CashierApp
 from cage.app.event import EventApp
 from cage.app.export import ExportApp
 from cage.app.kyc import KycApp
+from cage.app.limit import LimitApp
 from cage.app.player import PlayerApp
 from cage.app.ports import BatchStats
 from cage.app.reader import JournalReader
@@ -22,7 +23,12 @@ from cage.app.watch import WatchApp
 from cage.cashier.v1 import cashier_service_pb2
 from cage.core.errors import CageError, Reason
 from cage.event.v1 import event_service_pb2
-from cage.player.v1 import kyc_service_pb2, player_service_pb2, session_service_pb2
+from cage.player.v1 import (
+    kyc_service_pb2,
+    player_service_pb2,
+    responsible_gaming_service_pb2,
+    session_service_pb2,
+)
 from cage.rpc.admin import AdminServicer
 from cage.rpc.cashier import CashierServicer
 from cage.rpc.event import EventServicer
@@ -34,6 +40,7 @@ from cage.rpc.meter import Meter
 from cage.rpc.operation import Executor
 from cage.rpc.player import PlayerServicer
 from cage.rpc.reflection import register_reflection
+from cage.rpc.responsible_gaming import ResponsibleGamingServicer
 from cage.rpc.session import SessionServicer
 from cage.rpc.wallet import WalletServicer
 from cage.rpc.wallet_feeds import WalletFeeds
@@ -110,6 +117,10 @@ class Server:
                 (player_service_pb2, PlayerServicer(self.player)),
                 (session_service_pb2, SessionServicer(session)),
                 (kyc_service_pb2, KycServicer(self.kyc)),
+                (
+                    responsible_gaming_service_pb2,
+                    ResponsibleGamingServicer(LimitApp(writer=writer)),
+                ),
                 (cashier_service_pb2, CashierServicer(self.cashier)),
                 (admin_service_pb2, AdminServicer(self.admin)),
                 (event_service_pb2, EventServicer(EventApp(reader), self._feeds)),

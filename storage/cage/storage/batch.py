@@ -15,7 +15,7 @@ from cage.core.book import Book, Head
 from cage.core.player import Gate
 from cage.core.registry import Registry
 from cage.storage import schema
-from cage.storage.effects import REPLACED, effects
+from cage.storage.effects import ADDED, REPLACED, effects
 from cage.storage.lookup import (
     CHAINS,
     GATES,
@@ -90,7 +90,7 @@ _SELECTS = {
     if lookup is not CHAINS
 }
 _INSERTS = {
-    table: Insert(table, REPLACED.get(table, ()))
+    table: Insert(table, REPLACED.get(table, ()), ADDED.get(table, ()))
     for table in schema.metadata.sorted_tables
 }
 

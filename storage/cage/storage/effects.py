@@ -29,6 +29,8 @@ REPLACED: dict[Table, tuple[str, ...]] = {
     schema.launch_tokens: names(schema.launch_tokens),
     schema.payments: names(schema.payments),
 }
+# What is added to an existing row instead of replacing it.
+ADDED: dict[Table, tuple[str, ...]] = {schema.counters: ("amount",)}
 # The rows of the PAM that commands touch.
 _TOUCHED: dict[type, tuple[Table, RowGetter]] = {
     kind: (table, row_getter(kind))
@@ -82,6 +84,12 @@ def effects(book: Book) -> tuple[dict[Table, Rows], NewHead | None]:
         ],
         schema.changes: changes,
         schema.requests: [_REQUEST_ROW(row) for row in book.new_requests],
+        # By how much each counter moves; one that was only undone does not.
+        schema.counters: [
+            (book.head.lane, *key, moved)
+            for key, (moved, moves) in book.counted.items()
+            if moves
+        ],
     }
     touched: dict[Table, list[Sequence[object]]] = {}
     for row in book.dirty_rows.values():

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Table
 
+from cage.app.jurisdiction import load_jurisdictions
 from cage.core.book import Book, Head, Request
 from cage.core.needs import Needs, first_needs, more_needs
 from cage.core.payment import Payment
@@ -62,6 +63,9 @@ OPEN_SESSIONS = Lookup(schema.sessions, ("player_no", "end_time_us"))
 PAYMENTS = Lookup(schema.payments, ("payment_no",))
 PROFILES = Lookup(schema.players, ("player_no",))
 REQUESTS = Lookup(schema.requests, ("actor", "request_id"))
+COUNTERS = Lookup(
+    schema.counters, ("player_no", "kind", "period", "currency_no", "start_us")
+)
 
 LOOKUPS = (
     GATES,
@@ -78,6 +82,7 @@ LOOKUPS = (
     PAYMENTS,
     PROFILES,
     REQUESTS,
+    COUNTERS,
 )
 _TOKEN_WIDTH = len(schema.session_tokens.columns)
 
@@ -96,6 +101,7 @@ def new_book(
         now_us=max(now_us, head.time_us),
         registry=registry,
         next_no=head.item_no + 1,
+        jurisdictions=load_jurisdictions(),
         gates={gate.player_id: gate for gate in gates},
     )
 
@@ -127,6 +133,7 @@ def _load(book: Book, needs: Needs) -> Generator[Wanted, Sequence[Rows], None]:
         (PAYMENTS, needs.payments),
         (PROFILES, needs.profiles),
         (REQUESTS, needs.requests),
+        (COUNTERS, needs.counters),
     ]
     wanted = [(lookup, keys) for lookup, keys in wanted if keys]
     if wanted:
@@ -137,6 +144,8 @@ def _load(book: Book, needs: Needs) -> Generator[Wanted, Sequence[Rows], None]:
     for key in needs.wallets:
         if key not in book.wallets:
             book.wallets[key] = Wallet(lane, *key)
+    for counter_key in needs.counters:
+        book.counters.setdefault(counter_key, 0)
     more: Wanted = []
     if needs.chains:
         more.append((CHAINS, {book.rounds[key].last_no for key in needs.chains}))
@@ -226,6 +235,12 @@ def _keep_requests(book: Book, rows: Rows) -> None:
         book.requests.setdefault((request.actor, request.request_id), request)
 
 
+def _keep_counters(book: Book, rows: Rows) -> None:
+    for _, player_no, kind, period, currency_no, start_us, amount in rows:
+        key = (player_no, kind, period, currency_no, start_us)
+        book.counters.setdefault(key, amount)
+
+
 _KEEP = {
     IDS: _keep_transactions,
     NUMBERS: _keep_transactions,
@@ -240,4 +255,5 @@ _KEEP = {
     PAYMENTS: _keep_payments,
     PROFILES: _keep_profiles,
     REQUESTS: _keep_requests,
+    COUNTERS: _keep_counters,
 }

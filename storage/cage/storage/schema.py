@@ -174,6 +174,9 @@ gates = _table(
     _int("is_test"),
     _int("blocks"),
     _text("language_code"),
+    _text("jurisdiction"),
+    # A JSON list of the columns of each limit, empty without any.
+    _text("limits"),
 )
 Index("gates_player_id", gates.c.lane, gates.c.player_id, unique=True)
 
@@ -184,7 +187,6 @@ players = _table(
     _int("player_no"),
     _text("display_name"),
     _text("country_code"),
-    _text("jurisdiction"),
     _int("create_time_us"),
     _int("update_time_us"),
 )
@@ -284,6 +286,21 @@ payments = _table(
     _text("psp_reference"),
     _int("create_time_us"),
     _int("update_time_us"),
+    # A JSON list of what the payment counts against limits, empty for nothing.
+    _text("counted"),
+)
+
+# Sums since the start of a window, of players who have a limit over it.
+counters = _table(
+    "counters",
+    ("lane", "player_no", "kind", "period", "currency_no", "start_us"),
+    _int("lane"),
+    _int("player_no"),
+    _int("kind"),
+    _int("period"),
+    _int("currency_no"),
+    _int("start_us"),
+    _int("amount"),
 )
 
 operators = _table(

@@ -45,12 +45,14 @@ Part = tuple[str, list[object]]
 class Insert:
     """Write rows of one table with constant texts, replacing what may change.
 
-    ``replaces`` names the columns that an existing row takes over; empty means
-    that the row must be new.
+    ``replaces`` names the columns that an existing row takes over, ``adds`` those that
+    are added to an existing row's; none of either means that the row must be new.
     """
 
-    def __init__(self, table: Table, replaces: Sequence[str] = ()) -> None:
-        before, group, after = _insert_text(table, replaces)
+    def __init__(
+        self, table: Table, replaces: Sequence[str] = (), adds: Sequence[str] = ()
+    ) -> None:
+        before, group, after = _insert_text(table, replaces, adds)
         self._texts = {
             size: before + ", ".join([group] * size) + after for size in INSERT_SIZES
         }
@@ -69,13 +71,19 @@ class Insert:
                 start += size
 
 
-def _insert_text(table: Table, replaces: Sequence[str]) -> tuple[str, str, str]:
+def _insert_text(
+    table: Table, replaces: Sequence[str], adds: Sequence[str]
+) -> tuple[str, str, str]:
     """Return what stands before, in and after the VALUES of one row."""
     statement = insert(table).values({c.name: bindparam(c.name) for c in table.columns})
-    if replaces:
+    if replaces or adds:
+        new = statement.excluded
         statement = statement.on_conflict_do_update(
             index_elements=list(table.primary_key.columns),
-            set_={name: statement.excluded[name] for name in replaces},
+            set_={
+                **{name: new[name] for name in replaces},
+                **{name: table.c[name] + new[name] for name in adds},
+            },
         )
     return _split(compile_text(statement), len(table.columns))
 

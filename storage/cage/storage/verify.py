@@ -30,6 +30,7 @@ from cage.core.wallet import (
     Wallet,
 )
 from cage.storage import schema
+from cage.storage.counters import Counters, check_counters, recount
 from cage.storage.finding import BrokenError, Finding, expect
 from cage.storage.nouns import check_nouns
 from cage.storage.statements import compile_text, row_getter
@@ -82,6 +83,7 @@ class _Lane:
     by_no: dict[int, Transaction] = field(default_factory=dict)
     units: dict[int, list[Transaction]] = field(default_factory=dict)
     last_changes: dict[tuple[str, str], str] = field(default_factory=dict)
+    counters: Counters = field(default_factory=dict)
     place: str = ""
 
 
@@ -114,6 +116,7 @@ def _verify_lane(
         _replay_journal(connection, head, state)
         _check_wallets(connection, state)
         _check_rounds(connection, state)
+        check_counters(connection, state.lane, state.counters)
         check_nouns(connection, state.lane, state.last_changes)
     except BrokenError as broken:
         yield broken.finding
@@ -223,6 +226,7 @@ def _check_transaction(
     if wallet.item_count % ANCHOR_EVERY == 0:
         wallet.anchor_no = row.item_no
     _check_amount(row, place)
+    recount(state.counters, row, place)
     if row.state == State.POSTED and row.round_id:
         _move_round(state, row, place)
 

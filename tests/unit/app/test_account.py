@@ -100,7 +100,7 @@ def player(command: RegisterPlayer) -> Player:
     """Answer a registration."""
     return Player(
         gate=Gate(0, 1, command.player_id, 1, 1, 1, 0, 0),
-        profile=Profile(0, 1, "", "DE", "MT", 1, 1),
+        profile=Profile(0, 1, "", "DE", 1, 1),
     )
 
 

@@ -40,7 +40,6 @@ PROFILE = Profile(
     player_no=1,
     display_name="",
     country_code="DE",
-    jurisdiction="MT",
     create_time_us=1,
     update_time_us=1,
 )

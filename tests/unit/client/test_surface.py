@@ -22,6 +22,7 @@ ATTRIBUTES = {
     "PlayerService": "players",
     "SessionService": "sessions",
     "KycService": "kyc",
+    "ResponsibleGamingService": "responsible_gaming",
     "CashierService": "cashier",
     "AdminService": "admin",
     "EventService": "events",

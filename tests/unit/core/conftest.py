@@ -58,7 +58,6 @@ def _player(book: Book, player_no: int, player_id: str, brand_no: int) -> None:
         player_no=player_no,
         display_name="Ann",
         country_code="DE",
-        jurisdiction="MT",
         create_time_us=1,
         update_time_us=1,
     )

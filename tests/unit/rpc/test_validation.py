@@ -12,7 +12,12 @@ from google.protobuf.message import Message
 from cage.admin.v1 import admin_service_pb2
 from cage.cashier.v1 import cashier_service_pb2
 from cage.core.errors import CageError
-from cage.player.v1 import kyc_service_pb2, player_service_pb2, session_service_pb2
+from cage.player.v1 import (
+    kyc_service_pb2,
+    player_service_pb2,
+    responsible_gaming_service_pb2,
+    session_service_pb2,
+)
 from cage.rpc import validation
 from cage.rpc.validation import checker_of
 from cage.wallet.v1 import wallet_service_pb2 as pb
@@ -24,6 +29,7 @@ FILES: list[FileDescriptor] = [
         cashier_service_pb2,
         kyc_service_pb2,
         player_service_pb2,
+        responsible_gaming_service_pb2,
         session_service_pb2,
         pb,
     )

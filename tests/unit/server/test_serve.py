@@ -87,6 +87,7 @@ async def test_reflection_lists_the_services(server: Server, version: str) -> No
         "cage.player.v1.PlayerService",
         "cage.player.v1.SessionService",
         "cage.player.v1.KycService",
+        "cage.player.v1.ResponsibleGamingService",
         "cage.cashier.v1.CashierService",
         "cage.admin.v1.AdminService",
         "grpc.health.v1.Health",

@@ -79,10 +79,12 @@ class CashierServiceServicer(object):
 
     def AuthorizeDeposit(self, request, context):
         """Ask whether a player may deposit an amount, before the payment provider takes
-        it.
+        it. An authorized deposit counts against the player's limits until it is
+        cancelled.
 
         Failure: PLAYER_NOT_FOUND, CURRENCY_NOT_FOUND, CURRENCY_MISMATCH,
-        SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, PLAYER_BLOCKED, KYC_REQUIRED.
+        SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, PLAYER_BLOCKED, KYC_REQUIRED,
+        DEPOSIT_LIMIT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,10 +44,12 @@ class CashierServiceStub:
     def __new__(cls, channel: _aio.Channel) -> CashierServiceAsyncStub: ...
     AuthorizeDeposit: _grpc.UnaryUnaryMultiCallable[_cashier_service_pb2.AuthorizeDepositRequest, _cashier_service_pb2.AuthorizeDepositResponse]
     """Ask whether a player may deposit an amount, before the payment provider takes
-    it.
+    it. An authorized deposit counts against the player's limits until it is
+    cancelled.
 
     Failure: PLAYER_NOT_FOUND, CURRENCY_NOT_FOUND, CURRENCY_MISMATCH,
-    SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, PLAYER_BLOCKED, KYC_REQUIRED.
+    SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, PLAYER_BLOCKED, KYC_REQUIRED,
+    DEPOSIT_LIMIT.
     """
     TransferDeposit: _grpc.UnaryUnaryMultiCallable[_cashier_service_pb2.TransferDepositRequest, _cashier_service_pb2.TransferDepositResponse]
     """Credit a deposit that the payment provider has taken. Always accepted for an
@@ -87,10 +89,12 @@ class CashierServiceAsyncStub(CashierServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     AuthorizeDeposit: _aio.UnaryUnaryMultiCallable[_cashier_service_pb2.AuthorizeDepositRequest, _cashier_service_pb2.AuthorizeDepositResponse]  # type: ignore[assignment]
     """Ask whether a player may deposit an amount, before the payment provider takes
-    it.
+    it. An authorized deposit counts against the player's limits until it is
+    cancelled.
 
     Failure: PLAYER_NOT_FOUND, CURRENCY_NOT_FOUND, CURRENCY_MISMATCH,
-    SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, PLAYER_BLOCKED, KYC_REQUIRED.
+    SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, PLAYER_BLOCKED, KYC_REQUIRED,
+    DEPOSIT_LIMIT.
     """
     TransferDeposit: _aio.UnaryUnaryMultiCallable[_cashier_service_pb2.TransferDepositRequest, _cashier_service_pb2.TransferDepositResponse]  # type: ignore[assignment]
     """Credit a deposit that the payment provider has taken. Always accepted for an
@@ -133,10 +137,12 @@ class CashierServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_cashier_service_pb2.AuthorizeDepositResponse, _abc.Awaitable[_cashier_service_pb2.AuthorizeDepositResponse]]:
         """Ask whether a player may deposit an amount, before the payment provider takes
-        it.
+        it. An authorized deposit counts against the player's limits until it is
+        cancelled.
 
         Failure: PLAYER_NOT_FOUND, CURRENCY_NOT_FOUND, CURRENCY_MISMATCH,
-        SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, PLAYER_BLOCKED, KYC_REQUIRED.
+        SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, PLAYER_BLOCKED, KYC_REQUIRED,
+        DEPOSIT_LIMIT.
         """
 
     @_abc_1.abstractmethod

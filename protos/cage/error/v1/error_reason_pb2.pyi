@@ -760,8 +760,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     the current balance.
 
     Code: FAILED_PRECONDITION. Advice: DISCARD.
-    Metadata: limit (largest stake, as a decimal number); currency_code (its
-    currency).
+    Metadata: origin (who set the limit: PLAYER or OPERATOR); limit (largest stake,
+    a decimal number); currency_code (its currency).
 
     Example:
 
@@ -769,6 +769,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
           "reason": "STAKE_LIMIT",
           "domain": "cage",
           "metadata": {
+            "origin": "PLAYER",
             "limit": "5.00",
             "currency_code": "EUR"
           }
@@ -779,9 +780,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ErrorDetail.balance holds the current balance.
 
     Code: FAILED_PRECONDITION. Advice: DISCARD.
-    Metadata: period (DAY, WEEK or MONTH); limit (largest loss, as a decimal
-    number);
-    currency_code (its currency).
+    Metadata: period (DAY, WEEK or MONTH); origin (who set the limit: PLAYER or
+    OPERATOR); limit (its amount, a decimal number); remaining (what is left of it,
+    a decimal number); currency_code (its currency); reset_time (end of the period,
+    RFC 3339).
 
     Example:
 
@@ -790,8 +792,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
           "domain": "cage",
           "metadata": {
             "period": "DAY",
+            "origin": "PLAYER",
             "limit": "100.00",
-            "currency_code": "EUR"
+            "remaining": "4.50",
+            "currency_code": "EUR",
+            "reset_time": "2026-03-02T23:00:00Z"
           }
         }
     """
@@ -800,9 +805,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ErrorDetail.balance holds the current balance.
 
     Code: FAILED_PRECONDITION. Advice: DISCARD.
-    Metadata: period (DAY, WEEK or MONTH); limit (largest sum of stakes, as
-    a decimal number);
-    currency_code (its currency).
+    Metadata: period (DAY, WEEK or MONTH); origin (who set the limit: PLAYER or
+    OPERATOR); limit (its amount, a decimal number); remaining (what is left of it,
+    a decimal number); currency_code (its currency); reset_time (end of the period,
+    RFC 3339).
 
     Example:
 
@@ -811,8 +817,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
           "domain": "cage",
           "metadata": {
             "period": "WEEK",
+            "origin": "PLAYER",
             "limit": "500.00",
-            "currency_code": "EUR"
+            "remaining": "0.00",
+            "currency_code": "EUR",
+            "reset_time": "2026-03-08T23:00:00Z"
           }
         }
     """
@@ -820,9 +829,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """With the deposit the player would have paid in more than the limit of a period.
 
     Code: FAILED_PRECONDITION. Advice: DISCARD.
-    Metadata: period (DAY, WEEK or MONTH); limit (largest sum of deposits,
-    as a decimal number);
-    currency_code (its currency).
+    Metadata: period (DAY, WEEK or MONTH); origin (who set the limit: PLAYER or
+    OPERATOR); limit (its amount, a decimal number); remaining (what is left of it,
+    a decimal number); currency_code (its currency); reset_time (end of the period,
+    RFC 3339).
 
     Example:
 
@@ -831,8 +841,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
           "domain": "cage",
           "metadata": {
             "period": "MONTH",
+            "origin": "PLAYER",
             "limit": "1000.00",
-            "currency_code": "EUR"
+            "remaining": "20.00",
+            "currency_code": "EUR",
+            "reset_time": "2026-03-31T22:00:00Z"
           }
         }
     """
@@ -866,6 +879,42 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         {
           "reason": "REALITY_CHECK_DUE",
           "domain": "cage"
+        }
+    """
+    ERROR_REASON_LIMIT_NOT_FOUND: _ErrorReason.ValueType  # 70
+    """The player has no such limit, or nothing of it waits to be confirmed.
+
+    Code: NOT_FOUND. Advice: STOP_AND_REPORT.
+    Metadata: kind (what is limited); period (over which time); origin (who sets
+    it); currency_code (its currency).
+
+    Example:
+
+        {
+          "reason": "LIMIT_NOT_FOUND",
+          "domain": "cage",
+          "metadata": {
+            "kind": "LOSS",
+            "period": "DAY",
+            "origin": "PLAYER",
+            "currency_code": "EUR"
+          }
+        }
+    """
+    ERROR_REASON_LIMIT_CHANGE_NOT_DUE: _ErrorReason.ValueType  # 71
+    """A looser limit was to be confirmed before its delay is over.
+
+    Code: FAILED_PRECONDITION. Advice: DISCARD.
+    Metadata: due_time (when the delay is over, RFC 3339).
+
+    Example:
+
+        {
+          "reason": "LIMIT_CHANGE_NOT_DUE",
+          "domain": "cage",
+          "metadata": {
+            "due_time": "2026-03-02T09:00:00Z"
+          }
         }
     """
 
@@ -1618,8 +1667,8 @@ ERROR_REASON_STAKE_LIMIT: ErrorReason.ValueType  # 47
 the current balance.
 
 Code: FAILED_PRECONDITION. Advice: DISCARD.
-Metadata: limit (largest stake, as a decimal number); currency_code (its
-currency).
+Metadata: origin (who set the limit: PLAYER or OPERATOR); limit (largest stake,
+a decimal number); currency_code (its currency).
 
 Example:
 
@@ -1627,6 +1676,7 @@ Example:
       "reason": "STAKE_LIMIT",
       "domain": "cage",
       "metadata": {
+        "origin": "PLAYER",
         "limit": "5.00",
         "currency_code": "EUR"
       }
@@ -1637,9 +1687,10 @@ ERROR_REASON_LOSS_LIMIT: ErrorReason.ValueType  # 48
 ErrorDetail.balance holds the current balance.
 
 Code: FAILED_PRECONDITION. Advice: DISCARD.
-Metadata: period (DAY, WEEK or MONTH); limit (largest loss, as a decimal
-number);
-currency_code (its currency).
+Metadata: period (DAY, WEEK or MONTH); origin (who set the limit: PLAYER or
+OPERATOR); limit (its amount, a decimal number); remaining (what is left of it,
+a decimal number); currency_code (its currency); reset_time (end of the period,
+RFC 3339).
 
 Example:
 
@@ -1648,8 +1699,11 @@ Example:
       "domain": "cage",
       "metadata": {
         "period": "DAY",
+        "origin": "PLAYER",
         "limit": "100.00",
-        "currency_code": "EUR"
+        "remaining": "4.50",
+        "currency_code": "EUR",
+        "reset_time": "2026-03-02T23:00:00Z"
       }
     }
 """
@@ -1658,9 +1712,10 @@ ERROR_REASON_WAGER_LIMIT: ErrorReason.ValueType  # 49
 ErrorDetail.balance holds the current balance.
 
 Code: FAILED_PRECONDITION. Advice: DISCARD.
-Metadata: period (DAY, WEEK or MONTH); limit (largest sum of stakes, as
-a decimal number);
-currency_code (its currency).
+Metadata: period (DAY, WEEK or MONTH); origin (who set the limit: PLAYER or
+OPERATOR); limit (its amount, a decimal number); remaining (what is left of it,
+a decimal number); currency_code (its currency); reset_time (end of the period,
+RFC 3339).
 
 Example:
 
@@ -1669,8 +1724,11 @@ Example:
       "domain": "cage",
       "metadata": {
         "period": "WEEK",
+        "origin": "PLAYER",
         "limit": "500.00",
-        "currency_code": "EUR"
+        "remaining": "0.00",
+        "currency_code": "EUR",
+        "reset_time": "2026-03-08T23:00:00Z"
       }
     }
 """
@@ -1678,9 +1736,10 @@ ERROR_REASON_DEPOSIT_LIMIT: ErrorReason.ValueType  # 50
 """With the deposit the player would have paid in more than the limit of a period.
 
 Code: FAILED_PRECONDITION. Advice: DISCARD.
-Metadata: period (DAY, WEEK or MONTH); limit (largest sum of deposits,
-as a decimal number);
-currency_code (its currency).
+Metadata: period (DAY, WEEK or MONTH); origin (who set the limit: PLAYER or
+OPERATOR); limit (its amount, a decimal number); remaining (what is left of it,
+a decimal number); currency_code (its currency); reset_time (end of the period,
+RFC 3339).
 
 Example:
 
@@ -1689,8 +1748,11 @@ Example:
       "domain": "cage",
       "metadata": {
         "period": "MONTH",
+        "origin": "PLAYER",
         "limit": "1000.00",
-        "currency_code": "EUR"
+        "remaining": "20.00",
+        "currency_code": "EUR",
+        "reset_time": "2026-03-31T22:00:00Z"
       }
     }
 """
@@ -1724,6 +1786,42 @@ Example:
     {
       "reason": "REALITY_CHECK_DUE",
       "domain": "cage"
+    }
+"""
+ERROR_REASON_LIMIT_NOT_FOUND: ErrorReason.ValueType  # 70
+"""The player has no such limit, or nothing of it waits to be confirmed.
+
+Code: NOT_FOUND. Advice: STOP_AND_REPORT.
+Metadata: kind (what is limited); period (over which time); origin (who sets
+it); currency_code (its currency).
+
+Example:
+
+    {
+      "reason": "LIMIT_NOT_FOUND",
+      "domain": "cage",
+      "metadata": {
+        "kind": "LOSS",
+        "period": "DAY",
+        "origin": "PLAYER",
+        "currency_code": "EUR"
+      }
+    }
+"""
+ERROR_REASON_LIMIT_CHANGE_NOT_DUE: ErrorReason.ValueType  # 71
+"""A looser limit was to be confirmed before its delay is over.
+
+Code: FAILED_PRECONDITION. Advice: DISCARD.
+Metadata: due_time (when the delay is over, RFC 3339).
+
+Example:
+
+    {
+      "reason": "LIMIT_CHANGE_NOT_DUE",
+      "domain": "cage",
+      "metadata": {
+        "due_time": "2026-03-02T09:00:00Z"
+      }
     }
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from cage.player.v1 import responsible_gaming_pb2 as _responsible_gaming_pb2
 from cage.type.v1 import vertical_pb2 as _vertical_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -95,6 +96,7 @@ class Player(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     BLOCKS_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
     player_id: _builtins.str
     """Output only. Cage's id of the player, a UUIDv7. Unique in the deployment."""
     operator_id: _builtins.str
@@ -129,6 +131,12 @@ class Player(_message.Message):
     def blocks(self) -> Global___PlayerBlocks:
         """Output only. What the player may not bet on, whatever the status."""
 
+    @_builtins.property
+    def limits(self) -> _containers.RepeatedCompositeFieldContainer[_responsible_gaming_pb2.Limit]:
+        """Output only. The limits that stand, without what counts against them: see
+        ResponsibleGamingService.ListLimits.
+        """
+
     def __init__(
         self,
         *,
@@ -146,10 +154,11 @@ class Player(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         blocks: Global___PlayerBlocks | None = ...,
+        limits: _abc.Iterable[_responsible_gaming_pb2.Limit] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["blocks", b"blocks", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocks", b"blocks", "brand_id", b"brand_id", "country_code", b"country_code", "create_time", b"create_time", "currency_code", b"currency_code", "display_name", b"display_name", "is_test", b"is_test", "jurisdiction", b"jurisdiction", "kyc_level", b"kyc_level", "language_code", b"language_code", "operator_id", b"operator_id", "player_id", b"player_id", "status", b"status", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocks", b"blocks", "brand_id", b"brand_id", "country_code", b"country_code", "create_time", b"create_time", "currency_code", b"currency_code", "display_name", b"display_name", "is_test", b"is_test", "jurisdiction", b"jurisdiction", "kyc_level", b"kyc_level", "language_code", b"language_code", "limits", b"limits", "operator_id", b"operator_id", "player_id", b"player_id", "status", b"status", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -41,8 +41,8 @@ class WalletServiceStub(object):
     TRANSACTION_MISMATCH and nothing moves. Never compared: session token, times,
     details, round_closed, jackpot contributions.
 
-    Session, status and kill-switch checks apply to bets only. Wins, rollbacks,
-    awards, adjustments and closes pass for every known player.
+    Session, status, limit and kill-switch checks apply to bets only. Wins,
+    rollbacks, awards, adjustments and closes pass for every known player.
 
     Where studios disagree the rules of the integration decide (WalletRules); what is
     said here is their default.
@@ -55,7 +55,7 @@ class WalletServiceStub(object):
     INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN and INTERNAL.
     These, and everything that is wrong with the form of a request (SCALE_MISMATCH,
     AMOUNT_OUT_OF_RANGE), store nothing under the id. What state refuses (funds,
-    status, session, game, round) is stored for a bet: the same id gets the same
+    limits, status, session, game, round) is stored for a bet: the same id gets the same
     refusal. A failure without an ErrorDetail means that the outcome is unknown:
     send the same call again.
     """
@@ -169,8 +169,8 @@ class WalletServiceServicer(object):
     TRANSACTION_MISMATCH and nothing moves. Never compared: session token, times,
     details, round_closed, jackpot contributions.
 
-    Session, status and kill-switch checks apply to bets only. Wins, rollbacks,
-    awards, adjustments and closes pass for every known player.
+    Session, status, limit and kill-switch checks apply to bets only. Wins,
+    rollbacks, awards, adjustments and closes pass for every known player.
 
     Where studios disagree the rules of the integration decide (WalletRules); what is
     said here is their default.
@@ -183,7 +183,7 @@ class WalletServiceServicer(object):
     INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN and INTERNAL.
     These, and everything that is wrong with the form of a request (SCALE_MISMATCH,
     AMOUNT_OUT_OF_RANGE), store nothing under the id. What state refuses (funds,
-    status, session, game, round) is stored for a bet: the same id gets the same
+    limits, status, session, game, round) is stored for a bet: the same id gets the same
     refusal. A failure without an ErrorDetail means that the outcome is unknown:
     send the same call again.
     """
@@ -219,7 +219,8 @@ class WalletServiceServicer(object):
         CURRENCY_NOT_FOUND, SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, ALREADY_ROLLED_BACK,
         SESSION_REQUIRED, SESSION_NOT_FOUND, SESSION_EXPIRED, SESSION_ENDED,
         CURRENCY_MISMATCH, GAME_UNAVAILABLE, MAINTENANCE, PLAYER_BLOCKED, KYC_REQUIRED,
-        ROUND_CLOSED, FREE_ROUNDS_UNAVAILABLE, INSUFFICIENT_FUNDS.
+        ROUND_CLOSED, FREE_ROUNDS_UNAVAILABLE, STAKE_LIMIT,
+        WAGER_LIMIT, LOSS_LIMIT, INSUFFICIENT_FUNDS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -504,8 +505,8 @@ class WalletService(object):
     TRANSACTION_MISMATCH and nothing moves. Never compared: session token, times,
     details, round_closed, jackpot contributions.
 
-    Session, status and kill-switch checks apply to bets only. Wins, rollbacks,
-    awards, adjustments and closes pass for every known player.
+    Session, status, limit and kill-switch checks apply to bets only. Wins,
+    rollbacks, awards, adjustments and closes pass for every known player.
 
     Where studios disagree the rules of the integration decide (WalletRules); what is
     said here is their default.
@@ -518,7 +519,7 @@ class WalletService(object):
     INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN and INTERNAL.
     These, and everything that is wrong with the form of a request (SCALE_MISMATCH,
     AMOUNT_OUT_OF_RANGE), store nothing under the id. What state refuses (funds,
-    status, session, game, round) is stored for a bet: the same id gets the same
+    limits, status, session, game, round) is stored for a bet: the same id gets the same
     refusal. A failure without an ErrorDetail means that the outcome is unknown:
     send the same call again.
     """

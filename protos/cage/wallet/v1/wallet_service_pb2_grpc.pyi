@@ -42,8 +42,8 @@ class WalletServiceStub:
     TRANSACTION_MISMATCH and nothing moves. Never compared: session token, times,
     details, round_closed, jackpot contributions.
 
-    Session, status and kill-switch checks apply to bets only. Wins, rollbacks,
-    awards, adjustments and closes pass for every known player.
+    Session, status, limit and kill-switch checks apply to bets only. Wins,
+    rollbacks, awards, adjustments and closes pass for every known player.
 
     Where studios disagree the rules of the integration decide (WalletRules); what is
     said here is their default.
@@ -56,7 +56,7 @@ class WalletServiceStub:
     INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN and INTERNAL.
     These, and everything that is wrong with the form of a request (SCALE_MISMATCH,
     AMOUNT_OUT_OF_RANGE), store nothing under the id. What state refuses (funds,
-    status, session, game, round) is stored for a bet: the same id gets the same
+    limits, status, session, game, round) is stored for a bet: the same id gets the same
     refusal. A failure without an ErrorDetail means that the outcome is unknown:
     send the same call again.
     """
@@ -88,7 +88,8 @@ class WalletServiceStub:
     CURRENCY_NOT_FOUND, SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, ALREADY_ROLLED_BACK,
     SESSION_REQUIRED, SESSION_NOT_FOUND, SESSION_EXPIRED, SESSION_ENDED,
     CURRENCY_MISMATCH, GAME_UNAVAILABLE, MAINTENANCE, PLAYER_BLOCKED, KYC_REQUIRED,
-    ROUND_CLOSED, FREE_ROUNDS_UNAVAILABLE, INSUFFICIENT_FUNDS.
+    ROUND_CLOSED, FREE_ROUNDS_UNAVAILABLE, STAKE_LIMIT,
+    WAGER_LIMIT, LOSS_LIMIT, INSUFFICIENT_FUNDS.
     """
     Win: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.WinRequest, _wallet_service_pb2.WinResponse]
     """Credit the outcome of a bet, zero for a loss. Several wins for one bet are
@@ -219,8 +220,8 @@ class WalletServiceAsyncStub(WalletServiceStub):
     TRANSACTION_MISMATCH and nothing moves. Never compared: session token, times,
     details, round_closed, jackpot contributions.
 
-    Session, status and kill-switch checks apply to bets only. Wins, rollbacks,
-    awards, adjustments and closes pass for every known player.
+    Session, status, limit and kill-switch checks apply to bets only. Wins,
+    rollbacks, awards, adjustments and closes pass for every known player.
 
     Where studios disagree the rules of the integration decide (WalletRules); what is
     said here is their default.
@@ -233,7 +234,7 @@ class WalletServiceAsyncStub(WalletServiceStub):
     INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN and INTERNAL.
     These, and everything that is wrong with the form of a request (SCALE_MISMATCH,
     AMOUNT_OUT_OF_RANGE), store nothing under the id. What state refuses (funds,
-    status, session, game, round) is stored for a bet: the same id gets the same
+    limits, status, session, game, round) is stored for a bet: the same id gets the same
     refusal. A failure without an ErrorDetail means that the outcome is unknown:
     send the same call again.
     """
@@ -262,7 +263,8 @@ class WalletServiceAsyncStub(WalletServiceStub):
     CURRENCY_NOT_FOUND, SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, ALREADY_ROLLED_BACK,
     SESSION_REQUIRED, SESSION_NOT_FOUND, SESSION_EXPIRED, SESSION_ENDED,
     CURRENCY_MISMATCH, GAME_UNAVAILABLE, MAINTENANCE, PLAYER_BLOCKED, KYC_REQUIRED,
-    ROUND_CLOSED, FREE_ROUNDS_UNAVAILABLE, INSUFFICIENT_FUNDS.
+    ROUND_CLOSED, FREE_ROUNDS_UNAVAILABLE, STAKE_LIMIT,
+    WAGER_LIMIT, LOSS_LIMIT, INSUFFICIENT_FUNDS.
     """
     Win: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.WinRequest, _wallet_service_pb2.WinResponse]  # type: ignore[assignment]
     """Credit the outcome of a bet, zero for a loss. Several wins for one bet are
@@ -392,8 +394,8 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
     TRANSACTION_MISMATCH and nothing moves. Never compared: session token, times,
     details, round_closed, jackpot contributions.
 
-    Session, status and kill-switch checks apply to bets only. Wins, rollbacks,
-    awards, adjustments and closes pass for every known player.
+    Session, status, limit and kill-switch checks apply to bets only. Wins,
+    rollbacks, awards, adjustments and closes pass for every known player.
 
     Where studios disagree the rules of the integration decide (WalletRules); what is
     said here is their default.
@@ -406,7 +408,7 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
     INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN and INTERNAL.
     These, and everything that is wrong with the form of a request (SCALE_MISMATCH,
     AMOUNT_OUT_OF_RANGE), store nothing under the id. What state refuses (funds,
-    status, session, game, round) is stored for a bet: the same id gets the same
+    limits, status, session, game, round) is stored for a bet: the same id gets the same
     refusal. A failure without an ErrorDetail means that the outcome is unknown:
     send the same call again.
     """
@@ -451,7 +453,8 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         CURRENCY_NOT_FOUND, SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, ALREADY_ROLLED_BACK,
         SESSION_REQUIRED, SESSION_NOT_FOUND, SESSION_EXPIRED, SESSION_ENDED,
         CURRENCY_MISMATCH, GAME_UNAVAILABLE, MAINTENANCE, PLAYER_BLOCKED, KYC_REQUIRED,
-        ROUND_CLOSED, FREE_ROUNDS_UNAVAILABLE, INSUFFICIENT_FUNDS.
+        ROUND_CLOSED, FREE_ROUNDS_UNAVAILABLE, STAKE_LIMIT,
+        WAGER_LIMIT, LOSS_LIMIT, INSUFFICIENT_FUNDS.
         """
 
     @_abc_1.abstractmethod
