@@ -25,7 +25,8 @@ def history(tmp_path_factory: pytest.TempPathFactory, seed: int) -> Path:
     """Write batches of many sizes, some with a play of many items."""
     path = fresh_database(tmp_path_factory.mktemp("journal"))
     rng = Random(f"{seed}-journal")
-    with open_writer(path, Clock()) as writer:
+    clock = Clock()
+    with open_writer(path, clock) as writer:
         calls: list[Any] = []
         for n in range(120):
             player_id = rng.choice(["ann", "bob"])
@@ -40,6 +41,8 @@ def history(tmp_path_factory: pytest.TempPathFactory, seed: int) -> Path:
                 calls.append(play(*actions, round_id=f"p{n}"))
         while calls:
             size = rng.choice([1, 1, 2, 5, 40])
+            # Several batches may share a time.
+            clock.now_us += rng.choice([0, 1, 1_000])
             writer.apply(calls[:size])
             del calls[:size]
     return path

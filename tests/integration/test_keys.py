@@ -17,7 +17,13 @@ from cage.wallet.v1 import wallet_service_pb2 as pb
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 UNARY = [method for method in methods() if method.is_unary]
-READS = {"GetBalance", "GetTransaction", "GetRound", "ListTransactions"}
+READS = {
+    "GetBalance",
+    "GetTransaction",
+    "GetRound",
+    "ListTransactions",
+    "ListUnfinishedRounds",
+}
 LIFE_S = 1.5
 
 

@@ -313,6 +313,8 @@ async def test_get_round(player: Player) -> None:
     assert reply.round.bet_amount == player.money("20.00")
     assert (reply.round.bet_count, reply.round.rolled_back_count) == (2, 1)
     assert not reply.round.HasField("close_time")
+    assert reply.round.integration_id == player.casino.integration_id
+    assert reply.round.details == ""
 
 
 async def test_list_transactions(player: Player) -> None:

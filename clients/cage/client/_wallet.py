@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias, TypeVar
 
 from google.protobuf.message import Message
@@ -43,6 +43,8 @@ from cage.wallet.v1.wallet_service_pb2 import (
     GetTransactionResponse,
     ListTransactionsRequest,
     ListTransactionsResponse,
+    ListUnfinishedRoundsRequest,
+    ListUnfinishedRoundsResponse,
     PlayRequest,
     PlayResponse,
     RollbackRequest,
@@ -154,6 +156,33 @@ class Wallet(Operations):
             return await self._caller.call(request, ListTransactionsResponse)
 
         return Pager(fetch, lambda page: page.transactions)
+
+    def list_unfinished_rounds(
+        self,
+        *,
+        integration_id: str = "",
+        min_age: timedelta | None = None,
+        page_size: int = 0,
+    ) -> Pager[Round, ListUnfinishedRoundsResponse]:
+        """List the rounds that are not closed and have a bet that stands, oldest first.
+
+        ``min_age`` keeps those that were opened so long ago or longer; ``page_size``
+        is 0 to 1,000 items, 0 leaves it to the server.
+
+        Raises IntegrationNotFoundError, PageTokenInvalidError, when a page is fetched.
+        """
+
+        async def fetch(page_token: str) -> ListUnfinishedRoundsResponse:
+            request = ListUnfinishedRoundsRequest(
+                integration_id=integration_id,
+                page_size=page_size,
+                page_token=page_token,
+            )
+            if min_age is not None:
+                request.min_age.FromTimedelta(min_age)
+            return await self._caller.call(request, ListUnfinishedRoundsResponse)
+
+        return Pager(fetch, lambda page: page.rounds)
 
     def export_transactions(
         self,

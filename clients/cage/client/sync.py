@@ -201,6 +201,7 @@ class SyncWallet(_SyncOperations[Wallet]):
     get_transaction = _blocking(Wallet.get_transaction)
     get_round = _blocking(Wallet.get_round)
     list_transactions = _paging(Wallet.list_transactions)
+    list_unfinished_rounds = _paging(Wallet.list_unfinished_rounds)
     export_transactions = _feeding(Wallet.export_transactions)
     export_rounds = _feeding(Wallet.export_rounds)
     watch_balance = _feeding(Wallet.watch_balance)

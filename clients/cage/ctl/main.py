@@ -11,7 +11,7 @@ from cage.client import CageError, Client, Tls
 from cage.ctl import call as calling
 from cage.ctl import demo as story
 from cage.ctl import events as following
-from cage.ctl import export, limit, player
+from cage.ctl import export, limit, player, rounds
 from cage.ctl import settings as known
 from cage.ctl.output import ERR, OUT, balance_table, ledger_table, print_error
 from cage.ctl.running import run
@@ -29,6 +29,7 @@ app = typer.Typer(
 limit.add_to(player.app)
 app.add_typer(player.app, name="player")
 app.add_typer(export.app, name="export")
+app.add_typer(rounds.app, name="rounds")
 app.command()(following.events)
 
 

@@ -11,9 +11,10 @@ from typing import Generic, TypeVar
 
 from cage.app.journal import Place, Span, encode_cursor
 from cage.app.reader import PROGRESS_S, JournalReader
+from cage.app.round import RoundView
 from cage.app.scope import Scope, integration_seen
 from cage.app.submit import submit
-from cage.app.wallet import RoundView, TransactionView, row_bytes
+from cage.app.wallet import TransactionView, row_bytes
 from cage.core.admin import ReadRegistry
 from cage.core.registry import ApiKey, Registry
 from cage.core.wallet import Transaction
@@ -163,7 +164,10 @@ class ExportApp:
             _Exported(
                 found.place,
                 RoundView(
-                    gate=found.gate, game=games[found.row.game_no], round_=found.row
+                    gate=found.gate,
+                    game=games[found.row.game_no],
+                    round_=found.row,
+                    integration_no=found.integration_no,
                 ),
                 1_024,
             )

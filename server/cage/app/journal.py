@@ -68,11 +68,15 @@ class JournalItem:
 
 @dataclass(slots=True)
 class JournalRound:
-    """Hold a round at the place of its last transaction, which ``gate`` made."""
+    """Hold a round at the place of its last transaction, which ``gate`` made.
+
+    ``integration_no`` is the integration of its first one.
+    """
 
     place: Place
     row: Round
     gate: Gate
+    integration_no: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,13 +12,13 @@ from cage.app.lane import Settable
 from cage.app.page import Page, decode, encode, limit_of
 from cage.app.ports import Reads, Writer
 from cage.app.reference import reference_ids
+from cage.app.scope import player_seen
 from cage.core.adjust import Adjust
 from cage.core.errors import CageError, Reason, invalid_field
 from cage.core.event import is_hidden
 from cage.core.ids import lane_of
 from cage.core.player import Gate
-from cage.core.registry import ApiKey, Game, Registry, Role
-from cage.core.round import Round
+from cage.core.registry import ApiKey, Registry, Role
 from cage.core.wallet import (
     Award,
     Bet,
@@ -57,15 +57,6 @@ class TransactionView:
     gate: Gate
     row: Transaction
     reference_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoundView:
-    """Show one stored round to its reader."""
-
-    gate: Gate
-    game: Game
-    round_: Round
 
 
 class WalletApp:
@@ -116,7 +107,7 @@ class WalletApp:
         A GAME key sees those of its own integration. Raises PLAYER_NOT_FOUND or
         TRANSACTION_NOT_FOUND.
         """
-        gate = await self._player(key, player_id)
+        gate = await player_seen(self._reads, self.registry, key, player_id)
         row = await self._reads.transaction(
             gate,
             key.integration_no if key.role == Role.GAME else None,
@@ -126,22 +117,6 @@ class WalletApp:
         if row is None or is_hidden(row) or kind not in (Kind.UNSPECIFIED, row.kind):
             raise CageError(Reason.TRANSACTION_NOT_FOUND, transaction_id=transaction_id)
         return (await self._view(gate, [row]))[0]
-
-    async def get_round(
-        self, key: ApiKey, *, player_id: str, game_id: str, round_id: str
-    ) -> RoundView:
-        """Read one round.
-
-        Raises PLAYER_NOT_FOUND, GAME_NOT_FOUND or ROUND_NOT_FOUND.
-        """
-        gate = await self._player(key, player_id)
-        game = self.registry.games.get(game_id)
-        if game is None:
-            raise CageError(Reason.GAME_NOT_FOUND, game_id=game_id)
-        round_ = await self._reads.round(gate, game.game_no, round_id)
-        if round_ is None:
-            raise CageError(Reason.ROUND_NOT_FOUND, round_id=round_id)
-        return RoundView(gate=gate, game=game, round_=round_)
 
     async def list_transactions(
         self,
@@ -162,7 +137,7 @@ class WalletApp:
             raise invalid_field("game_id", "is required when round_id is set")
         filters = (player_id, game_id, round_id)
         (after_no,) = decode(_LIST, filters, page_token, 1)
-        gate = await self._player(key, player_id)
+        gate = await player_seen(self._reads, self.registry, key, player_id)
         game = self.registry.games.get(game_id)
         if game_id and game is None:
             # Nobody can have played a game that is not registered.
@@ -178,15 +153,6 @@ class WalletApp:
             items=await self._view(gate, rows),
             next_page_token=encode(_LIST, filters, [next_no]) if next_no else "",
         )
-
-    async def _player(self, key: ApiKey, player_id: str) -> Gate:
-        """Return the gate of a player that the key sees, or PLAYER_NOT_FOUND."""
-        found = await self._reads.player(player_id)
-        if found is not None:
-            brand = self.registry.brands_by_no.get(found.gate.brand_no)
-            if brand is not None and key.sees(brand.operator_no):
-                return found.gate
-        raise CageError(Reason.PLAYER_NOT_FOUND, player_id=player_id)
 
     async def _scan(
         self, gate: Gate, *, game_no: int, round_id: str, after_no: int, limit: int

@@ -356,9 +356,14 @@ class Book:
         )  # fmt: skip
 
     def open_round(self, gate: Gate, key: RoundKey, currency_no: int) -> Round:
-        """Open a round by its first transaction."""
+        """Open a round by its first transaction, which is recorded next."""
         round_ = Round(
-            gate.lane, *key, currency_no, open_time_us=self.now_us, history=[]
+            gate.lane,
+            *key,
+            currency_no,
+            open_no=self.next_no,
+            open_time_us=self.now_us,
+            history=[],
         )
         self.rounds[key] = round_
         return round_

@@ -20,9 +20,10 @@ class Round:
 
     The sums are of what stands: rolled back bets and wins do not count.
     ``adjust_amount`` is signed from the player's view. Counts
-    include them, except ``standing_count``, the bets that stand. ``last_no`` heads
-    the chain of the round's transactions. ``history`` is that chain as loaded,
-    oldest first, or None when nobody needed it; ``added`` is what this batch adds.
+    include them, except ``standing_count``, the bets that stand. ``open_no`` is
+    the first of the round's transactions, ``last_no`` heads their chain.
+    ``history`` is that chain as loaded, oldest first, or None when nobody needed it;
+    ``added`` is what this batch adds.
     """
 
     lane: int
@@ -41,6 +42,7 @@ class Round:
     adjust_amount: int = 0
     closed: int = 0
     last_no: int = 0
+    open_no: int = 0
     open_time_us: int = 0
     close_time_us: int = 0
     history: list[Transaction] | None = None

@@ -337,5 +337,5 @@ def snapshot(round_: Round) -> Round:
         round_.rolled_back_count, round_.standing_count, round_.bet_cash,
         round_.bet_bonus, round_.win_amount, round_.adjust_count,
         round_.adjust_amount, round_.closed, round_.last_no,
-        round_.open_time_us, round_.close_time_us,
+        round_.open_no, round_.open_time_us, round_.close_time_us,
     )  # fmt: skip

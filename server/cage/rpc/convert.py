@@ -9,6 +9,7 @@ import functools
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from cage.app.round import RoundView
 from cage.app.wallet import TransactionView
 from cage.core.ids import public_id
 from cage.core.registry import Currency, Registry
@@ -137,6 +138,23 @@ def to_time(time_us: int) -> Timestamp | None:
 def to_microseconds(time: Timestamp) -> int:
     """Return a time that was sent in microseconds since 1970."""
     return time.seconds * _MICROSECONDS + time.nanos // 1_000
+
+
+def fill_round_view(
+    message: wallet_pb2.Round, view: RoundView, registry: Registry
+) -> None:
+    """Write a round with its totals, and what else its readers are told."""
+    integration = registry.integrations_by_no.get(view.integration_no)
+    fill_round(
+        message,
+        view.round_,
+        registry,
+        player_id=view.gate.player_id,
+        game_id=view.game.game_id,
+    )
+    if integration is not None:
+        message.integration_id = integration.integration_id
+    message.details = view.details
 
 
 def fill_round(

@@ -45,6 +45,7 @@ _METHOD_ROLES = {
         "GetTransaction",
         "GetRound",
         "ListTransactions",
+        "ListUnfinishedRounds",
         "ExportTransactions",
         "ExportRounds",
         "WatchBalance",

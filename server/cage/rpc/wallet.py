@@ -3,13 +3,14 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+from cage.app.round import RoundApp
 from cage.app.wallet import WalletApp
 from cage.core.errors import CageError, Reason
 from cage.core.registry import ApiKey
 from cage.core.session import Authenticated, session_id
 from cage.core.wallet import Kind
 from cage.rpc.batch import Batch
-from cage.rpc.convert import fill_balance, fill_round, fill_time, to_transaction
+from cage.rpc.convert import fill_balance, fill_round_view, fill_time, to_transaction
 from cage.rpc.interceptor import Call
 from cage.rpc.operation import OPERATIONS, Executor
 from cage.rpc.registry import to_rules
@@ -62,11 +63,13 @@ class WalletServicer:
         wallet: WalletApp,
         session: Authenticator,
         executor: Executor,
+        rounds: RoundApp,
         told: WalletFeeds,
     ) -> None:
         self._wallet = wallet
         self._session = session
         self.executor = executor
+        self._rounds = rounds
         self._told = told
         self._streams: set[Stream] = set()
 
@@ -105,15 +108,30 @@ class WalletServicer:
         self, request: pb.GetRoundRequest, call: Call
     ) -> pb.GetRoundResponse:
         """Read one round."""
-        found = await self._wallet.get_round(
+        found = await self._rounds.get_round(
             call.key,
             player_id=request.player_id,
             game_id=request.game_id,
             round_id=request.round_id,
         )
-        response, registry = pb.GetRoundResponse(), self._wallet.registry
-        who = {"player_id": found.gate.player_id, "game_id": found.game.game_id}
-        fill_round(response.round, found.round_, registry, **who)
+        response = pb.GetRoundResponse()
+        fill_round_view(response.round, found, self._wallet.registry)
+        return response
+
+    async def ListUnfinishedRounds(
+        self, request: pb.ListUnfinishedRoundsRequest, call: Call
+    ) -> pb.ListUnfinishedRoundsResponse:
+        """Read one page of unfinished rounds."""
+        page = await self._rounds.list_unfinished(
+            call.key,
+            integration_id=request.integration_id,
+            min_age_us=request.min_age.ToMicroseconds(),
+            page_size=request.page_size,
+            page_token=request.page_token,
+        )
+        response = pb.ListUnfinishedRoundsResponse(next_page_token=page.next_page_token)
+        for view in page.items:
+            fill_round_view(response.rounds.add(), view, self._wallet.registry)
         return response
 
     async def ListTransactions(

@@ -10,7 +10,7 @@ from cage.app.watch import WatchApp
 from cage.core.wallet import GetBalance
 from cage.rpc.convert import (
     fill_balance,
-    fill_round,
+    fill_round_view,
     fill_transaction,
     to_microseconds,
 )
@@ -66,13 +66,7 @@ class WalletFeeds:
             async for frame in frames:
                 response = pb.ExportRoundsResponse(cursor=frame.cursor)
                 for view in frame.rows:
-                    fill_round(
-                        response.rounds.add(),
-                        view.round_,
-                        self._export.registry,
-                        player_id=view.gate.player_id,
-                        game_id=view.game.game_id,
-                    )
+                    fill_round_view(response.rounds.add(), view, self._export.registry)
                 yield response
 
     async def _balances(

@@ -16,6 +16,7 @@ from cage.app.limit import LimitApp
 from cage.app.player import PlayerApp
 from cage.app.ports import BatchStats
 from cage.app.reader import JournalReader
+from cage.app.round import RoundApp
 from cage.app.session import SessionApp
 from cage.app.tail import Tail
 from cage.app.wallet import WalletApp
@@ -108,7 +109,8 @@ class Server:
         )
         self._feeds = Feeds()
         told = WalletFeeds(ExportApp(reader), WatchApp(reader), self._feeds)
-        self._wallet_servicer = WalletServicer(wallet, session, executor, told)
+        rounds = RoundApp(writer=writer, reads=reads, rounds=reads, now_us=_now_us)
+        self._wallet_servicer = WalletServicer(wallet, session, executor, rounds, told)
         self._grpc = grpc.aio.server(options=SERVER_OPTIONS)
         names = [
             self._guard.register(self._grpc, module.DESCRIPTOR, servicer)

@@ -21,7 +21,7 @@ Rows = Sequence[Sequence[object]]
 # other tables are new.
 REPLACED: dict[Table, tuple[str, ...]] = {
     schema.wallets: names(schema.wallets),
-    schema.rounds: names(schema.rounds, but=("currency_no", "open_time_us")),
+    schema.rounds: names(schema.rounds, but=("currency_no", "open_no", "open_time_us")),
     schema.gates: names(schema.gates),
     schema.players: names(schema.players),
     schema.sessions: names(schema.sessions),

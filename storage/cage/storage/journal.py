@@ -7,7 +7,7 @@ a lane are ordered by commit time, so a time is found by halving.
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -110,7 +110,8 @@ class JournalQueries:
         for row in found:
             round_ = Round(*row[:_ROUND_WIDTH])
             after = reach.place_after(round_.last_no)
-            rounds.append(JournalRound(after, round_, Gate(*row[_ROUND_WIDTH:])))
+            gate = Gate(*row[_ROUND_WIDTH:-1])
+            rounds.append(JournalRound(after, round_, gate, row[-1]))
         return reach.span, rounds
 
 
@@ -254,10 +255,14 @@ def _transactions(lane: int, reach: _Reach, wanted: Wanted) -> Select[Any]:
 
 
 def _rounds(lane: int, reach: _Reach, wanted: Wanted) -> Select[Any]:
-    """Select the rounds whose last transaction is a wanted one of a page."""
+    """Select the rounds whose last transaction is in a page.
+
+    They are of the integration of their first one.
+    """
     t, g, r = schema.transactions, schema.gates, schema.rounds
+    first = schema.transactions.alias("first")
     statement = (
-        select(r, g)
+        select(r, g, first.c.integration_no)
         .select_from(t)
         .join(
             r,
@@ -268,6 +273,7 @@ def _rounds(lane: int, reach: _Reach, wanted: Wanted) -> Select[Any]:
             & (r.c.last_no == t.c.item_no),
         )
         .join(g, (g.c.lane == t.c.lane) & (g.c.player_no == t.c.player_no))
+        .join(first, (first.c.lane == r.c.lane) & (first.c.item_no == r.c.open_no))
         .where(
             t.c.lane == lane,
             t.c.item_no.between(reach.first_no, reach.last_no),
@@ -275,6 +281,10 @@ def _rounds(lane: int, reach: _Reach, wanted: Wanted) -> Select[Any]:
         )
         .order_by(t.c.item_no)
     )
+    if wanted.integration_no is not None:
+        of_whom = first.c.integration_no == wanted.integration_no
+        statement = statement.where(of_whom)
+        wanted = replace(wanted, integration_no=None)
     return _of_whom(statement, wanted)
 
 

@@ -22,6 +22,7 @@ from cage.core.round import Round
 from cage.core.wallet import ANCHOR_EVERY, Transaction, Wallet
 from cage.storage import schema
 from cage.storage.journal import JournalQueries
+from cage.storage.rounds import RoundQueries
 
 READ_TIMEOUT_S = 2.0
 POOL_SIZE = 4
@@ -29,7 +30,7 @@ POOL_SIZE = 4
 _GATE_WIDTH = len(schema.gates.columns)
 
 
-class SqliteReads(JournalQueries):
+class SqliteReads(JournalQueries, RoundQueries):
     """Read an embedded database."""
 
     def __init__(self, path: Path) -> None:

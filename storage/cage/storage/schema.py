@@ -15,6 +15,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    text,
 )
 
 SCHEMA_VERSION = 1
@@ -226,8 +227,19 @@ rounds = _table(
     _int("adjust_amount"),
     _int("closed"),
     _int("last_no"),
+    _int("open_no"),
     _int("open_time_us"),
     _int("close_time_us"),
+)
+# Finds the rounds that are unfinished, by age. It holds no others, grows at its end,
+# and a bet whose own call closes its round never enters it.
+UNFINISHED = "closed = 0 AND standing_count > 0"
+Index(
+    "rounds_unfinished",
+    rounds.c.lane,
+    rounds.c.open_no,
+    sqlite_where=text(UNFINISHED),
+    postgresql_where=text(UNFINISHED),
 )
 
 sessions = _table(

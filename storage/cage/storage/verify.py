@@ -267,7 +267,13 @@ def _move_round(state: _Lane, row: Transaction, place: str) -> None:
     key = (row.player_no, row.game_no, row.round_id)
     round_ = state.rounds.get(key)
     if round_ is None:
-        round_ = Round(row.lane, *key, row.currency_no, open_time_us=row.commit_time_us)
+        round_ = Round(
+            row.lane,
+            *key,
+            row.currency_no,
+            open_no=row.item_no,
+            open_time_us=row.commit_time_us,
+        )
         state.rounds[key] = round_
     expect("wrong round chain", place, round_.last_no, row.round_previous_no)
     round_.last_no = row.item_no

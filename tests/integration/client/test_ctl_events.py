@@ -7,7 +7,7 @@ import grpc
 import pytest
 from tests.integration.client.conftest import Cagectl
 
-from cage.client import EventType, KeyInvalidError, UnknownOutcomeError
+from cage.client import EventType, KeyInvalidError, UnknownOutcomeError, money
 from cage.client.testing import FakeServer
 from cage.event.v1.event_pb2 import Event, Position
 from cage.event.v1.event_service_pb2 import SubscribeRequest, SubscribeResponse
@@ -97,3 +97,25 @@ async def test_exports_are_printed(
     assert second.cursor == "1"
     assert first.end_time == second.end_time
     assert first.integration_id == second.integration_id == "i"
+
+
+async def test_unfinished_rounds_are_listed(
+    server: FakeServer, cagectl: Cagectl
+) -> None:
+    """Unfinished rounds come as a table, no more than are asked for."""
+    row = Round(
+        round_id="r",
+        game_id="slots",
+        player_id="p",
+        integration_id="hub",
+        bet_amount=money("EUR", "1234.50"),
+        win_amount=money("EUR", "0.00"),
+    )
+    page = pb.ListUnfinishedRoundsResponse(rounds=[row, row], next_page_token="more")
+    server.always(pb.ListUnfinishedRoundsRequest, page)
+
+    done = await cagectl("rounds", "unfinished", "--hours", "48", "--limit", "2")
+
+    (request,) = server.requests(pb.ListUnfinishedRoundsRequest)
+    assert (done.code, done.out.count("1,234.50 EUR")) == (0, 2)
+    assert (request.min_age.seconds, request.page_size) == (172_800, 2)

@@ -307,29 +307,6 @@ async def test_player_out_of_sight_is_not_found(
     assert caught.value.reason is Reason.PLAYER_NOT_FOUND
 
 
-@pytest.mark.parametrize(
-    ("game_id", "round_id", "reason"),
-    [
-        ("slots", "r1", None),
-        ("slots", "r2", Reason.ROUND_NOT_FOUND),
-        ("poker", "r1", Reason.GAME_NOT_FOUND),
-    ],
-)
-async def test_round(game_id: str, round_id: str, reason: Reason | None) -> None:
-    """A round is found by its game and its id."""
-    app, _ = wallet_of()
-    found: object = None
-    try:
-        view = await app.get_round(
-            GAME_KEY, player_id="ann", game_id=game_id, round_id=round_id
-        )
-        found = view.round_.round_id
-    except CageError as error:
-        found = error.reason
-
-    assert found == (reason or "r1")
-
-
 async def pages(app: WalletApp, **filters: Any) -> list[list[int]]:
     """Read every page of ann's list; return the numbers of their rows."""
     wanted = {"game_id": "", "round_id": "", "page_size": 0, **filters}

@@ -16,6 +16,7 @@ from tests.unit.rpc.fakes import (
 )
 
 from cage.app.ports import Reads
+from cage.app.round import RoundApp
 from cage.app.wallet import WalletApp
 from cage.core.errors import CageError, Reason
 from cage.core.registry import Registry, Role
@@ -307,6 +308,7 @@ async def test_servicer_ends_its_streams(executor: Executor) -> None:
         WalletApp(writer=cast(Any, executor), reads=cast(Reads, None)),
         cast(Authenticator, None),
         executor,
+        cast(RoundApp, None),
         cast(WalletFeeds, None),
     )
     context = FakeContext()
@@ -331,7 +333,11 @@ def servicer(executor: Executor, writer: FakeWriter) -> WalletServicer:
     """Return a wallet servicer over the fake writer."""
     wallet = WalletApp(writer=writer, reads=cast(Reads, None))
     return WalletServicer(
-        wallet, cast(Authenticator, None), executor, cast(WalletFeeds, None)
+        wallet,
+        cast(Authenticator, None),
+        executor,
+        cast(RoundApp, None),
+        cast(WalletFeeds, None),
     )
 
 

@@ -699,6 +699,8 @@ class Round(_message.Message):
     CLOSE_TIME_FIELD_NUMBER: _builtins.int
     ADJUST_AMOUNT_FIELD_NUMBER: _builtins.int
     ADJUST_COUNT_FIELD_NUMBER: _builtins.int
+    INTEGRATION_ID_FIELD_NUMBER: _builtins.int
+    DETAILS_FIELD_NUMBER: _builtins.int
     player_id: _builtins.str
     """Output only. The player."""
     game_id: _builtins.str
@@ -715,6 +717,12 @@ class Round(_message.Message):
     """Output only. Number of transactions of the round that were rolled back."""
     adjust_count: _builtins.int
     """Output only. Number of adjustments posted."""
+    integration_id: _builtins.str
+    """Output only. The integration that sent the first transaction of the round."""
+    details: _builtins.str
+    """Output only. The newest `details` among the last 1,000 transactions of the
+    round. Empty when none has any, and in lists and exports.
+    """
     @_builtins.property
     def bet_amount(self) -> _money_pb2.Money:
         """Output only. Sum of the bets that stand (rolled back ones do not count), at
@@ -759,10 +767,12 @@ class Round(_message.Message):
         close_time: _timestamp_pb2.Timestamp | None = ...,
         adjust_amount: _money_pb2.Money | None = ...,
         adjust_count: _builtins.int = ...,
+        integration_id: _builtins.str = ...,
+        details: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["adjust_amount", b"adjust_amount", "bet_amount", b"bet_amount", "close_time", b"close_time", "open_time", b"open_time", "win_amount", b"win_amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust_amount", b"adjust_amount", "adjust_count", b"adjust_count", "bet_amount", b"bet_amount", "bet_count", b"bet_count", "close_time", b"close_time", "game_id", b"game_id", "open_time", b"open_time", "player_id", b"player_id", "rolled_back_count", b"rolled_back_count", "round_id", b"round_id", "state", b"state", "win_amount", b"win_amount", "win_count", b"win_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust_amount", b"adjust_amount", "adjust_count", b"adjust_count", "bet_amount", b"bet_amount", "bet_count", b"bet_count", "close_time", b"close_time", "details", b"details", "game_id", b"game_id", "integration_id", b"integration_id", "open_time", b"open_time", "player_id", b"player_id", "rolled_back_count", b"rolled_back_count", "round_id", b"round_id", "state", b"state", "win_amount", b"win_amount", "win_count", b"win_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1227,6 +1227,81 @@ class ListTransactionsResponse(_message.Message):
 Global___ListTransactionsResponse: _TypeAlias = ListTransactionsResponse  # noqa: Y015
 
 @_typing.final
+class ListUnfinishedRoundsRequest(_message.Message):
+    """ListUnfinishedRoundsRequest asks for one page of unfinished rounds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTEGRATION_ID_FIELD_NUMBER: _builtins.int
+    MIN_AGE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    integration_id: _builtins.str
+    """Optional. Keep only this integration, 1 to 64 printable characters. Failure:
+    INTEGRATION_NOT_FOUND, also for another integration than that of a key of role
+    GAME.
+    """
+    page_size: _builtins.int
+    """Optional. Largest number of rounds to return, 0 to 1,000; 0 means 100. A page
+    may hold fewer, and there are more as long as it has a token. Failure:
+    INVALID_FIELD.
+    """
+    page_token: _builtins.str
+    """Optional. next_page_token of the page before; empty for the first page. The
+    other fields but page_size and min_age must be the same. Failure:
+    PAGE_TOKEN_INVALID.
+    """
+    @_builtins.property
+    def min_age(self) -> _duration_pb2.Duration:
+        """Optional. Keep only rounds that were opened so long ago or longer, more than 0.
+        Failure: INVALID_FIELD.
+        """
+
+    def __init__(
+        self,
+        *,
+        integration_id: _builtins.str = ...,
+        min_age: _duration_pb2.Duration | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["min_age", b"min_age"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["integration_id", b"integration_id", "min_age", b"min_age", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUnfinishedRoundsRequest: _TypeAlias = ListUnfinishedRoundsRequest  # noqa: Y015
+
+@_typing.final
+class ListUnfinishedRoundsResponse(_message.Message):
+    """ListUnfinishedRoundsResponse is one page of unfinished rounds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROUNDS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Output only. Token of the next page; empty on the last one."""
+    @_builtins.property
+    def rounds(self) -> _containers.RepeatedCompositeFieldContainer[_wallet_pb2.Round]:
+        """Output only. The rounds, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        rounds: _abc.Iterable[_wallet_pb2.Round] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "rounds", b"rounds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUnfinishedRoundsResponse: _TypeAlias = ListUnfinishedRoundsResponse  # noqa: Y015
+
+@_typing.final
 class ExportTransactionsRequest(_message.Message):
     """ExportTransactionsRequest says what to export."""
 

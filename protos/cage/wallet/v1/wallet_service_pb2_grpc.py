@@ -126,6 +126,11 @@ class WalletServiceStub(object):
                 request_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ListTransactionsRequest.SerializeToString,
                 response_deserializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ListTransactionsResponse.FromString,
                 _registered_method=True)
+        self.ListUnfinishedRounds = channel.unary_unary(
+                '/cage.wallet.v1.WalletService/ListUnfinishedRounds',
+                request_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ListUnfinishedRoundsRequest.SerializeToString,
+                response_deserializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ListUnfinishedRoundsResponse.FromString,
+                _registered_method=True)
         self.ExportTransactions = channel.unary_stream(
                 '/cage.wallet.v1.WalletService/ExportTransactions',
                 request_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ExportTransactionsRequest.SerializeToString,
@@ -332,6 +337,17 @@ class WalletServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListUnfinishedRounds(self, request, context):
+        """List the rounds that are unfinished: not closed, with a bet that stands. Oldest
+        first. Who sees what is as in ExportTransactions, by the integration that opened
+        the round.
+
+        Failure: INTEGRATION_NOT_FOUND, PAGE_TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExportTransactions(self, request, context):
         """Export transactions in a range of commit times, for reconciliation. The stream
         ends after the last one. A key of role GAME exports its own integration's, for
@@ -349,7 +365,7 @@ class WalletServiceServicer(object):
         """Export the rounds whose last transaction so far was committed in a range of
         times, with their totals, each once. Ranges that follow each other hold every
         round's final totals. Who sees what is as in ExportTransactions, by the
-        integration of the round's last transaction.
+        integration that opened the round.
 
         Failure: INTEGRATION_NOT_FOUND, CURSOR_INVALID.
         """
@@ -455,6 +471,11 @@ def add_WalletServiceServicer_to_server(servicer, server):
                     servicer.ListTransactions,
                     request_deserializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ListTransactionsRequest.FromString,
                     response_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ListTransactionsResponse.SerializeToString,
+            ),
+            'ListUnfinishedRounds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUnfinishedRounds,
+                    request_deserializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ListUnfinishedRoundsRequest.FromString,
+                    response_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ListUnfinishedRoundsResponse.SerializeToString,
             ),
             'ExportTransactions': grpc.unary_stream_rpc_method_handler(
                     servicer.ExportTransactions,
@@ -838,6 +859,33 @@ class WalletService(object):
             '/cage.wallet.v1.WalletService/ListTransactions',
             cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ListTransactionsRequest.SerializeToString,
             cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ListTransactionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUnfinishedRounds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cage.wallet.v1.WalletService/ListUnfinishedRounds',
+            cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ListUnfinishedRoundsRequest.SerializeToString,
+            cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ListUnfinishedRoundsResponse.FromString,
             options,
             channel_credentials,
             insecure,

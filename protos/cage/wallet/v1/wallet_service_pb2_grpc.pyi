@@ -161,6 +161,13 @@ class WalletServiceStub:
 
     Failure: PLAYER_NOT_FOUND, PAGE_TOKEN_INVALID.
     """
+    ListUnfinishedRounds: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.ListUnfinishedRoundsRequest, _wallet_service_pb2.ListUnfinishedRoundsResponse]
+    """List the rounds that are unfinished: not closed, with a bet that stands. Oldest
+    first. Who sees what is as in ExportTransactions, by the integration that opened
+    the round.
+
+    Failure: INTEGRATION_NOT_FOUND, PAGE_TOKEN_INVALID.
+    """
     ExportTransactions: _grpc.UnaryStreamMultiCallable[_wallet_service_pb2.ExportTransactionsRequest, _wallet_service_pb2.ExportTransactionsResponse]
     """Export transactions in a range of commit times, for reconciliation. The stream
     ends after the last one. A key of role GAME exports its own integration's, for
@@ -174,7 +181,7 @@ class WalletServiceStub:
     """Export the rounds whose last transaction so far was committed in a range of
     times, with their totals, each once. Ranges that follow each other hold every
     round's final totals. Who sees what is as in ExportTransactions, by the
-    integration of the round's last transaction.
+    integration that opened the round.
 
     Failure: INTEGRATION_NOT_FOUND, CURSOR_INVALID.
     """
@@ -336,6 +343,13 @@ class WalletServiceAsyncStub(WalletServiceStub):
 
     Failure: PLAYER_NOT_FOUND, PAGE_TOKEN_INVALID.
     """
+    ListUnfinishedRounds: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.ListUnfinishedRoundsRequest, _wallet_service_pb2.ListUnfinishedRoundsResponse]  # type: ignore[assignment]
+    """List the rounds that are unfinished: not closed, with a bet that stands. Oldest
+    first. Who sees what is as in ExportTransactions, by the integration that opened
+    the round.
+
+    Failure: INTEGRATION_NOT_FOUND, PAGE_TOKEN_INVALID.
+    """
     ExportTransactions: _aio.UnaryStreamMultiCallable[_wallet_service_pb2.ExportTransactionsRequest, _wallet_service_pb2.ExportTransactionsResponse]  # type: ignore[assignment]
     """Export transactions in a range of commit times, for reconciliation. The stream
     ends after the last one. A key of role GAME exports its own integration's, for
@@ -349,7 +363,7 @@ class WalletServiceAsyncStub(WalletServiceStub):
     """Export the rounds whose last transaction so far was committed in a range of
     times, with their totals, each once. Ranges that follow each other hold every
     round's final totals. Who sees what is as in ExportTransactions, by the
-    integration of the round's last transaction.
+    integration that opened the round.
 
     Failure: INTEGRATION_NOT_FOUND, CURSOR_INVALID.
     """
@@ -582,6 +596,19 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def ListUnfinishedRounds(
+        self,
+        request: _wallet_service_pb2.ListUnfinishedRoundsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_wallet_service_pb2.ListUnfinishedRoundsResponse, _abc.Awaitable[_wallet_service_pb2.ListUnfinishedRoundsResponse]]:
+        """List the rounds that are unfinished: not closed, with a bet that stands. Oldest
+        first. Who sees what is as in ExportTransactions, by the integration that opened
+        the round.
+
+        Failure: INTEGRATION_NOT_FOUND, PAGE_TOKEN_INVALID.
+        """
+
+    @_abc_1.abstractmethod
     def ExportTransactions(
         self,
         request: _wallet_service_pb2.ExportTransactionsRequest,
@@ -605,7 +632,7 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         """Export the rounds whose last transaction so far was committed in a range of
         times, with their totals, each once. Ranges that follow each other hold every
         round's final totals. Who sees what is as in ExportTransactions, by the
-        integration of the round's last transaction.
+        integration that opened the round.
 
         Failure: INTEGRATION_NOT_FOUND, CURSOR_INVALID.
         """
