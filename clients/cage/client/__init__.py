@@ -16,6 +16,9 @@ server for tests. Requests and replies are the messages of the contract
 retried under one id while that can help, and fails with a subclass of CageError.
 """
 
+from cage.admin.v1.admin_pb2 import (
+    UnfinishedRoundAction,
+)
 from cage.client._admin import (
     Admin,
 )
@@ -251,6 +254,7 @@ __all__ = [
     "TransactionMismatchError",
     "TransactionNotFoundError",
     "TryAgainError",
+    "UnfinishedRoundAction",
     "UnknownOutcomeError",
     "Verdict",
     "WagerLimitError",

@@ -3,7 +3,14 @@
 ``_admin`` adds currencies, keys and the audit.
 """
 
-from cage.admin.v1.admin_pb2 import Brand, Game, Integration, Operator, Studio
+from cage.admin.v1.admin_pb2 import (
+    Brand,
+    Game,
+    Integration,
+    Operator,
+    Studio,
+    UnfinishedRoundAction,
+)
 from cage.admin.v1.admin_service_pb2 import (
     CreateBrandRequest,
     CreateBrandResponse,
@@ -41,6 +48,8 @@ from cage.client._ids import new_id
 from cage.client._pages import Pager
 from cage.type.v1.vertical_pb2 import Vertical
 from cage.wallet.v1.wallet_pb2 import WalletRules
+
+_REPORT = UnfinishedRoundAction.UNFINISHED_ROUND_ACTION_REPORT
 
 
 class Registry:
@@ -175,12 +184,16 @@ class Registry:
         enabled: bool = True,
         bet_needs_session: bool = False,
         rules: WalletRules | None = None,
+        unfinished_round_action: UnfinishedRoundAction.ValueType = _REPORT,
+        unfinished_round_after_s: int = 0,
+        history_url_template: str = "",
         request_id: str | None = None,
     ) -> CreateIntegrationResponse:
         """Create an integration under an id that never changes.
 
         ``rules`` say what the wallet does where studios disagree; what they leave
-        out is the default.
+        out is the default. Rounds that stay unfinished for ``unfinished_round_after_s``
+        (0 is 48 hours) are reported, closed or voided.
 
         Raises IdTakenError, RequestMismatchError.
         """
@@ -191,6 +204,9 @@ class Registry:
             enabled=enabled,
             bet_needs_session=bet_needs_session,
             rules=rules,
+            unfinished_round_action=unfinished_round_action,
+            unfinished_round_after_s=unfinished_round_after_s,
+            history_url_template=history_url_template,
         )
         return await self._caller.call(request, CreateIntegrationResponse)
 
@@ -203,12 +219,16 @@ class Registry:
         bet_needs_session: bool,
         in_maintenance: bool = False,
         rules: WalletRules | None = None,
+        unfinished_round_action: UnfinishedRoundAction.ValueType = _REPORT,
+        unfinished_round_after_s: int = 0,
+        history_url_template: str = "",
         request_id: str | None = None,
     ) -> UpdateIntegrationResponse:
         """Replace everything that can change of an integration.
 
         The rules as well: what ``rules`` leave out becomes the default, and without
-        them all of them do. To change one, send those of the last reply with it.
+        them all of them do. To change one, send those of the last reply with it. So
+        do what becomes of unfinished rounds and the template.
 
         Raises IntegrationNotFoundError, RequestMismatchError.
         """
@@ -219,6 +239,9 @@ class Registry:
             in_maintenance=in_maintenance,
             bet_needs_session=bet_needs_session,
             rules=rules,
+            unfinished_round_action=unfinished_round_action,
+            unfinished_round_after_s=unfinished_round_after_s,
+            history_url_template=history_url_template,
         )
         request = UpdateIntegrationRequest(
             request_id=request_id or new_id(), integration=integration
@@ -303,6 +326,7 @@ class Registry:
         display_name: str = "",
         enabled: bool = True,
         vertical: Vertical.ValueType = Vertical.VERTICAL_UNSPECIFIED,
+        history_url_template: str = "",
         request_id: str | None = None,
     ) -> CreateGameResponse:
         """Create a game under an id that never changes.
@@ -316,6 +340,7 @@ class Registry:
             display_name=display_name,
             enabled=enabled,
             vertical=vertical,
+            history_url_template=history_url_template,
         )
         return await self._caller.call(request, CreateGameResponse)
 
@@ -327,6 +352,7 @@ class Registry:
         enabled: bool,
         in_maintenance: bool = False,
         vertical: Vertical.ValueType = Vertical.VERTICAL_UNSPECIFIED,
+        history_url_template: str = "",
         request_id: str | None = None,
     ) -> UpdateGameResponse:
         """Replace everything that can change of a game.
@@ -341,6 +367,7 @@ class Registry:
             enabled=enabled,
             in_maintenance=in_maintenance,
             vertical=vertical,
+            history_url_template=history_url_template,
         )
         request = UpdateGameRequest(request_id=request_id or new_id(), game=game)
         return await self._caller.call(request, UpdateGameResponse)

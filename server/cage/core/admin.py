@@ -11,6 +11,7 @@ from typing import Any
 from cage.core.book import Book
 from cage.core.errors import CageError, Reason, invalid_field
 from cage.core.registry import (
+    UNFINISHED_ROUND_AFTER_S,
     ApiKey,
     Brand,
     Currency,
@@ -20,6 +21,7 @@ from cage.core.registry import (
     Registry,
     Row,
     Studio,
+    UnfinishedRoundAction,
     Vertical,
     with_row,
 )
@@ -70,6 +72,9 @@ class IntegrationChange(Change):
     bet_needs_session: bool
     rules: dict[str, int] = field(default_factory=dict)
     in_maintenance: bool = False
+    unfinished_round_action: UnfinishedRoundAction = UnfinishedRoundAction.REPORT
+    unfinished_round_after_s: int = UNFINISHED_ROUND_AFTER_S
+    history_url_template: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,6 +97,7 @@ class GameChange(Change):
     enabled: bool
     in_maintenance: bool = False
     vertical: int = int(Vertical.CASINO)
+    history_url_template: str = ""
 
 
 class CreateOperator(OperatorChange):
@@ -345,7 +351,12 @@ def content_of(command: Change) -> dict[str, Any]:
 def row_of(noun: Noun, stored: dict[str, Any]) -> Row:
     """Build a row of a noun from its columns."""
     if "rules" in stored:
-        stored = {**stored, "rules": rules_of(stored["rules"])}
+        action = UnfinishedRoundAction(stored["unfinished_round_action"])
+        stored = {
+            **stored,
+            "rules": rules_of(stored["rules"]),
+            "unfinished_round_action": action,
+        }
     row: Row = noun.row(**stored)
     return row
 

@@ -137,7 +137,7 @@ class Book:
 
     def caller(self, key_id: str) -> ApiKey:
         """Return the caller's key as of this batch, or raise KEY_INVALID."""
-        key = self.registry.keys.get(key_id)
+        key = self.registry.find_key(key_id)
         if key is None or not key.is_valid(self.now_us):
             raise CageError(Reason.KEY_INVALID)
         return key

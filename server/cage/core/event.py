@@ -72,9 +72,14 @@ SHOWN: dict[str, tuple[str, ...]] = {
     ),
     "operator": ("operator_id", *_COMMON),
     "brand": ("brand_id", "operator_no", *_COMMON),
-    "integration": ("integration_id", *_COMMON, "bet_needs_session", "rules"),
+    "integration": (
+        "integration_id", *_COMMON, "bet_needs_session", "rules",
+        "unfinished_round_action", "unfinished_round_after_s", "history_url_template",
+    ),
     "studio": ("studio_id", *_COMMON),
-    "game": ("game_id", "studio_no", "vertical", *_COMMON),
+    "game": (
+        "game_id", "studio_no", "vertical", *_COMMON, "history_url_template",
+    ),
     "currency": ("currency_code", "scale"),
     "key": (
         "key_id", "role", "integration_no", "operator_nos", "display_name",

@@ -113,7 +113,7 @@ def _move(book: Book, needs: Needs, move: Move) -> tuple[Gate, int] | None:
     """Need the id, the wallet and the round of a money call; return who it is of."""
     gate = book.gates.get(move.player_id)
     registry = book.registry
-    key = registry.keys.get(move.key_id)
+    key = registry.find_key(move.key_id)
     if gate is None or key is None:
         return None
     player_no, integration_no = gate.player_no, key.integration_no
@@ -164,7 +164,7 @@ def _round(book: Book, needs: Needs, command: Play | CloseRound) -> None:
 
 def _rollback(book: Book, needs: Needs, rollback: Rollback) -> None:
     gate = book.gates.get(rollback.player_id)
-    key = book.registry.keys.get(rollback.key_id)
+    key = book.registry.find_key(rollback.key_id)
     if gate is None or key is None:
         return
     who = (gate.player_no, key.integration_no)
@@ -334,7 +334,7 @@ def _win_more(book: Book, needs: Needs, win: Win) -> bool:
 
 def _is_single(book: Book, win: Win) -> bool:
     """Say whether a win has to be the first of what it settles."""
-    key = book.registry.keys.get(win.key_id)
+    key = book.registry.find_key(win.key_id)
     if key is None or not key.integration_no:
         return False
     return book.rules(key).wins_per_bet == WinsPerBetRule.ONE
@@ -367,7 +367,7 @@ def _wallet(book: Book, needs: Needs, key: WalletKey) -> bool:
 
 def _rollback_more(book: Book, needs: Needs, rollback: Rollback) -> bool:
     gate = book.gates.get(rollback.player_id)
-    key = book.registry.keys.get(rollback.key_id)
+    key = book.registry.find_key(rollback.key_id)
     if gate is None or key is None:
         return False
     who = (gate.player_no, key.integration_no)

@@ -33,6 +33,21 @@ class Vertical(IntEnum):
     LOTTERY = 7
 
 
+class UnfinishedRoundAction(IntEnum):
+    """What becomes of a round that is left open; as in ``cage.admin.v1``."""
+
+    REPORT = 1
+    CLOSE = 2
+    VOID = 3
+
+
+# How long a round may stay open before something becomes of it, in seconds.
+UNFINISHED_ROUND_AFTER_S = 48 * 3_600
+# Begins the ids of the keys under which the process itself finishes rounds. No key can
+# have such an id.
+_SWEEPER = "caged:rounds:"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
     """Hold brands; answers to the regulator."""
@@ -58,7 +73,10 @@ class Brand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Integration:
-    """Be a connection of a studio or an aggregator: who calls."""
+    """Be a connection of a studio or an aggregator: who calls.
+
+    ``history_url_template`` is empty for none.
+    """
 
     integration_no: int
     integration_id: str
@@ -67,6 +85,9 @@ class Integration:
     bet_needs_session: bool
     rules: Rules = DEFAULT_RULES
     in_maintenance: bool = False
+    unfinished_round_action: UnfinishedRoundAction = UnfinishedRoundAction.REPORT
+    unfinished_round_after_s: int = UNFINISHED_ROUND_AFTER_S
+    history_url_template: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +112,7 @@ class Game:
     enabled: bool
     in_maintenance: bool = False
     vertical: int = int(Vertical.CASINO)
+    history_url_template: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +173,38 @@ class Registry:
     studios_by_no: dict[int, Studio] = field(default_factory=dict)
     games_by_no: dict[int, Game] = field(default_factory=dict)
     currencies_by_no: dict[int, Currency] = field(default_factory=dict)
+
+    def find_key(self, key_id: str) -> ApiKey | None:
+        """Return a key by its id: one that was created, or the process's own."""
+        key = self.keys.get(key_id)
+        if key is None and key_id.startswith(_SWEEPER):
+            integration = self.integrations.get(key_id.removeprefix(_SWEEPER))
+            return None if integration is None else _sweeper_key(integration)
+        return key
+
+
+def sweeper_key_id(integration_id: str) -> str:
+    """Return the id of the key that finishes the rounds of an integration.
+
+    It is known inside of the process only: it has no secret, so nobody can call with
+    it.
+    """
+    return _SWEEPER + integration_id
+
+
+def _sweeper_key(integration: Integration) -> ApiKey:
+    return ApiKey(
+        key_no=0,
+        key_id=sweeper_key_id(integration.integration_id),
+        digest="",
+        role=Role.GAME,
+        integration_no=integration.integration_no,
+        operator_nos=None,
+        display_name="",
+        create_time_us=0,
+        expire_time_us=0,
+        revoke_time_us=0,
+    )
 
 
 def index_registry(

@@ -22,6 +22,7 @@ from cage.core.registry import (
 from cage.rpc.interceptor import Call
 from cage.rpc.registry import (
     expiry_us,
+    read_rounds,
     read_rules,
     to_audit_entry,
     to_brand,
@@ -137,6 +138,7 @@ class AdminServicer:
             enabled=is_enabled(request),
             bet_needs_session=request.bet_needs_session,
             rules=read_rules(request.rules),
+            **read_rounds(request),
         )
         row = await self._app.change(command, Integration, timeout_s=call.timeout_s)
         return pb.CreateIntegrationResponse(integration=to_integration(row))
@@ -155,6 +157,7 @@ class AdminServicer:
             in_maintenance=sent.in_maintenance,
             bet_needs_session=sent.bet_needs_session,
             rules=read_rules(sent.rules),
+            **read_rounds(sent),
         )
         row = await self._app.change(command, Integration, timeout_s=call.timeout_s)
         return pb.UpdateIntegrationResponse(integration=to_integration(row))
@@ -221,6 +224,7 @@ class AdminServicer:
             display_name=request.display_name,
             enabled=is_enabled(request),
             vertical=request.vertical or Vertical.CASINO,
+            history_url_template=request.history_url_template,
         )
         row = await self._app.change(command, Game, timeout_s=call.timeout_s)
         return pb.CreateGameResponse(game=to_game(row, self._app.registry))
@@ -239,6 +243,7 @@ class AdminServicer:
             enabled=sent.enabled,
             in_maintenance=sent.in_maintenance,
             vertical=sent.vertical or Vertical.CASINO,
+            history_url_template=sent.history_url_template,
         )
         row = await self._app.change(command, Game, timeout_s=call.timeout_s)
         return pb.UpdateGameResponse(game=to_game(row, self._app.registry))

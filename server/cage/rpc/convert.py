@@ -6,6 +6,7 @@ knows the currency, which costs a third of setting every field.
 """
 
 import functools
+from urllib.parse import quote
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -152,9 +153,20 @@ def fill_round_view(
         player_id=view.gate.player_id,
         game_id=view.game.game_id,
     )
+    template = view.game.history_url_template
     if integration is not None:
         message.integration_id = integration.integration_id
+        template = template or integration.history_url_template
     message.details = view.details
+    message.history_url = _expand(template, message)
+
+
+def _expand(template: str, message: wallet_pb2.Round) -> str:
+    """Put a round's ids into the template of an address."""
+    for name in ("player_id", "game_id", "round_id", "integration_id"):
+        value = quote(getattr(message, name), safe="")
+        template = template.replace(f"{{{name}}}", value)
+    return template
 
 
 def fill_round(

@@ -1,11 +1,14 @@
 """Turn what a deployment is made of into messages of ``cage.admin.v1``."""
 
+from typing import Any
+
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from cage.admin.v1 import admin_pb2
+from cage.admin.v1 import admin_pb2, admin_service_pb2
 from cage.core.book import Change
 from cage.core.ids import public_id
 from cage.core.registry import (
+    UNFINISHED_ROUND_AFTER_S,
     ApiKey,
     Brand,
     Currency,
@@ -14,6 +17,7 @@ from cage.core.registry import (
     Operator,
     Registry,
     Studio,
+    UnfinishedRoundAction,
 )
 from cage.core.rules import Rules, rule_columns
 from cage.rpc.convert import fill_time, to_time
@@ -51,7 +55,25 @@ def to_integration(row: Integration) -> admin_pb2.Integration:
         bet_needs_session=row.bet_needs_session,
         in_maintenance=row.in_maintenance,
         rules=to_rules(row.rules),
+        unfinished_round_action=admin_pb2.UnfinishedRoundAction.ValueType(
+            row.unfinished_round_action
+        ),
+        unfinished_round_after_s=row.unfinished_round_after_s,
+        history_url_template=row.history_url_template,
     )
+
+
+def read_rounds(
+    sent: admin_pb2.Integration | admin_service_pb2.CreateIntegrationRequest,
+) -> dict[str, Any]:
+    """Read what was sent about an integration's rounds, with its defaults."""
+    action = sent.unfinished_round_action or UnfinishedRoundAction.REPORT
+    return {
+        "unfinished_round_action": UnfinishedRoundAction(action),
+        "unfinished_round_after_s": sent.unfinished_round_after_s
+        or UNFINISHED_ROUND_AFTER_S,
+        "history_url_template": sent.history_url_template,
+    }
 
 
 def to_rules(rules: Rules) -> wallet_pb2.WalletRules:
@@ -90,6 +112,7 @@ def to_game(row: Game, registry: Registry) -> admin_pb2.Game:
         enabled=row.enabled,
         in_maintenance=row.in_maintenance,
         vertical=vertical_pb2.Vertical.ValueType(row.vertical),
+        history_url_template=row.history_url_template,
     )
 
 

@@ -100,6 +100,14 @@ _DETAILS = TextRule(
         len(text) <= DETAILS_MAX_BYTES // 4 or len(text.encode()) <= DETAILS_MAX_BYTES
     ),
 )
+_HISTORY_URL = TextRule(
+    "must be an address of http or https, with no other placeholders than {player_id}, "
+    "{game_id}, {round_id} and {integration_id}",
+    re.compile(
+        r"(?=.{1,1024}\Z)https?://"
+        r"(?:[^\s{}]|\{(?:player|game|round|integration)_id\})+"
+    ).fullmatch,
+)
 # The list itself judges its token and answers PAGE_TOKEN_INVALID or CURSOR_INVALID.
 _TOKEN = TextRule("", lambda _: True)
 
@@ -127,6 +135,7 @@ _TEXTS = {
     "noun": _NOUN,
     "noun_id": _NAME,
     "reason": _REASON,
+    "history_url_template": _HISTORY_URL,
     "details": _DETAILS,
     "page_token": _TOKEN,
     "cursor": _TOKEN,
@@ -137,6 +146,7 @@ _NUMBERS = {
     "page_size": (0, PAGE_SIZE_MAX, "must be 0 to 1,000"),
     "level": (1, 3, "must be 1 to 3"),
     "remaining": (0, 2**31 - 1, "must not be negative"),
+    "unfinished_round_after_s": (0, 31_622_400, "must be 0 to 31,622,400"),
     "CreateCurrencyRequest.scale": (0, SCALE_MAX, "must be 0 to 18"),
 }
 

@@ -80,6 +80,10 @@ class Config(BaseSettings):
     """How often streams of events look for what other processes committed, in
     seconds. What this process commits they see at once."""
 
+    round_sweep_s: Annotated[float, Field(ge=0)] = 60.0
+    """How often rounds are looked for that were left open, and finished as their
+    integration says, in seconds; 0 is never."""
+
     tls_cert: Path | None = None
     """PEM file of the server's certificate chain. Wants tls_key."""
 

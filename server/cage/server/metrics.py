@@ -21,6 +21,7 @@ from prometheus_client.metrics_core import (
 )
 
 from cage.app.ports import BatchStats
+from cage.app.sweep import SweepCounts
 from cage.rpc.meter import BOUNDS_S, OK, Meter
 
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -69,17 +70,23 @@ class Exporter:
     """Turn the counts into what Prometheus reads, at the time it asks."""
 
     def __init__(
-        self, meter: Meter, batches: BatchMeter, queue_depth: Callable[[], int]
+        self,
+        meter: Meter,
+        batches: BatchMeter,
+        queue_depth: Callable[[], int],
+        sweeps: SweepCounts,
     ) -> None:
         self._meter = meter
         self._batches = batches
         self._queue_depth = queue_depth
+        self._sweeps = sweeps
 
     def collect(self) -> Iterable[Metric]:
         """Yield every metric of Cage."""
         yield from self._calls()
         yield from self._operations()
         yield from self._lanes()
+        yield from self._rounds()
 
     def _calls(self) -> Iterator[Metric]:
         calls = CounterMetricFamily(
@@ -152,6 +159,16 @@ class Exporter:
                 (), _buckets(histogram.bounds, histogram.counts), histogram.total
             )
             yield family
+
+    def _rounds(self) -> Iterator[Metric]:
+        sweeps = self._sweeps
+        for name, text, count in (
+            ("closed", "Rounds left open that were closed.", sweeps.closed),
+            ("voided", "Of those, rounds that were voided.", sweeps.voided),
+            ("rolled_back", "Bets of them given back.", sweeps.rolled_back),
+            ("refused", "Commands of the sweeper refused.", sweeps.refused),
+        ):
+            yield CounterMetricFamily(f"cage_unfinished_rounds_{name}", text, count)
 
 
 def _buckets(bounds: Sequence[float], counts: Sequence[int]) -> list[tuple[str, int]]:

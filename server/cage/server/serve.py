@@ -18,6 +18,7 @@ from cage.app.ports import BatchStats
 from cage.app.reader import JournalReader
 from cage.app.round import RoundApp
 from cage.app.session import SessionApp
+from cage.app.sweep import RoundSweeper
 from cage.app.tail import Tail
 from cage.app.wallet import WalletApp
 from cage.app.watch import WatchApp
@@ -132,11 +133,22 @@ class Server:
         self._health.register(self._grpc)
         if config.reflection:
             register_reflection(self._grpc, names)
-        self._metrics = MetricsServer(Exporter(meter, batches, writer.queue_depth))
+        self.sweeper = RoundSweeper(
+            writer=writer,
+            rounds=reads,
+            now_us=_now_us,
+            interval_s=config.round_sweep_s,
+        )
+        self._sweeps: asyncio.Task[None] | None = None
+        self._metrics = MetricsServer(
+            Exporter(meter, batches, writer.queue_depth, self.sweeper.counts)
+        )
 
     async def open(self) -> None:
         """Start the writer: use cases work, and nobody is listened to yet."""
         await self.store.start(asyncio.get_running_loop())
+        if self.config.round_sweep_s:
+            self._sweeps = asyncio.create_task(self.sweeper.run())
 
     async def listen(self) -> None:
         """Take calls. Raises ListenError when an address cannot be had."""
@@ -157,6 +169,9 @@ class Server:
             # would learn why.
             await asyncio.sleep(_REFUSE_S)
             await self._grpc.stop(self.config.drain_grace_s)
+        if self._sweeps is not None:
+            self._sweeps.cancel()
+            await asyncio.wait([self._sweeps])
         await self.store.drain()
         await self._metrics.stop()
 

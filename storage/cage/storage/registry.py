@@ -39,7 +39,8 @@ def _brand(row: Sequence[Any]) -> core.Brand:
 
 
 def _integration(row: Sequence[Any]) -> core.Integration:
-    no, public_id, name, enabled, needs_session, rules, is_resting = row
+    no, public_id, name, enabled, needs_session, rules, is_resting, *rounds = row
+    action, after_s, template = rounds
     return core.Integration(
         integration_no=no,
         integration_id=public_id,
@@ -48,6 +49,9 @@ def _integration(row: Sequence[Any]) -> core.Integration:
         bet_needs_session=bool(needs_session),
         rules=rules_of(orjson.loads(rules)),
         in_maintenance=bool(is_resting),
+        unfinished_round_action=core.UnfinishedRoundAction(action),
+        unfinished_round_after_s=after_s,
+        history_url_template=template,
     )
 
 
@@ -63,7 +67,7 @@ def _studio(row: Sequence[Any]) -> core.Studio:
 
 
 def _game(row: Sequence[Any]) -> core.Game:
-    no, public_id, studio_no, name, enabled, is_resting, vertical = row
+    no, public_id, studio_no, name, enabled, is_resting, vertical, template = row
     return core.Game(
         game_no=no,
         game_id=public_id,
@@ -72,6 +76,7 @@ def _game(row: Sequence[Any]) -> core.Game:
         enabled=bool(enabled),
         in_maintenance=bool(is_resting),
         vertical=vertical,
+        history_url_template=template,
     )
 
 

@@ -347,6 +347,9 @@ integrations = _table(
     # A JSON object of names and numbers.
     _text("rules"),
     _int("in_maintenance"),
+    _int("unfinished_round_action"),
+    _int("unfinished_round_after_s"),
+    _text("history_url_template"),
 )
 
 studios = _table(
@@ -369,6 +372,7 @@ games = _table(
     _int("enabled"),
     _int("in_maintenance"),
     _int("vertical"),
+    _text("history_url_template"),
 )
 
 currencies = _table(

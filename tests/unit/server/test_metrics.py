@@ -7,6 +7,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from cage.app.ports import BatchStats
+from cage.app.sweep import SweepCounts
 from cage.rpc.meter import Meter
 from cage.server.metrics import BatchMeter, Exporter, MetricsServer
 
@@ -42,7 +43,7 @@ async def port(meter: Meter) -> AsyncIterator[int]:
             is_rerun=True,
         )
     )
-    server = MetricsServer(Exporter(meter, batches, lambda: 7))
+    server = MetricsServer(Exporter(meter, batches, lambda: 7, SweepCounts(closed=3)))
     yield await server.start("127.0.0.1", 0)
     await server.stop()
 

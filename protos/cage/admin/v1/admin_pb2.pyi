@@ -22,6 +22,40 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _UnfinishedRoundAction:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UnfinishedRoundActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UnfinishedRoundAction.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    UNFINISHED_ROUND_ACTION_UNSPECIFIED: _UnfinishedRoundAction.ValueType  # 0
+    """Not given: REPORT."""
+    UNFINISHED_ROUND_ACTION_REPORT: _UnfinishedRoundAction.ValueType  # 1
+    """Nothing: it stays on ListUnfinishedRounds until its studio finishes it."""
+    UNFINISHED_ROUND_ACTION_CLOSE: _UnfinishedRoundAction.ValueType  # 2
+    """Cage closes it, as CloseRound does: its bets are settled."""
+    UNFINISHED_ROUND_ACTION_VOID: _UnfinishedRoundAction.ValueType  # 3
+    """Cage rolls back every stake that stands and that no win settled, and then closes
+    it. The rollbacks have the ids "void-" and the ledger_id of the bet. A late win
+    then answers as after any rollback.
+    """
+
+class UnfinishedRoundAction(_UnfinishedRoundAction, metaclass=_UnfinishedRoundActionEnumTypeWrapper):
+    """UnfinishedRoundAction says what becomes of a round that is left open."""
+
+UNFINISHED_ROUND_ACTION_UNSPECIFIED: UnfinishedRoundAction.ValueType  # 0
+"""Not given: REPORT."""
+UNFINISHED_ROUND_ACTION_REPORT: UnfinishedRoundAction.ValueType  # 1
+"""Nothing: it stays on ListUnfinishedRounds until its studio finishes it."""
+UNFINISHED_ROUND_ACTION_CLOSE: UnfinishedRoundAction.ValueType  # 2
+"""Cage closes it, as CloseRound does: its bets are settled."""
+UNFINISHED_ROUND_ACTION_VOID: UnfinishedRoundAction.ValueType  # 3
+"""Cage rolls back every stake that stands and that no win settled, and then closes
+it. The rollbacks have the ids "void-" and the ledger_id of the bet. A late win
+then answers as after any rollback.
+"""
+Global___UnfinishedRoundAction: _TypeAlias = UnfinishedRoundAction  # noqa: Y015
+
 class _Role:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -158,6 +192,9 @@ class Integration(_message.Message):
     BET_NEEDS_SESSION_FIELD_NUMBER: _builtins.int
     RULES_FIELD_NUMBER: _builtins.int
     IN_MAINTENANCE_FIELD_NUMBER: _builtins.int
+    UNFINISHED_ROUND_ACTION_FIELD_NUMBER: _builtins.int
+    UNFINISHED_ROUND_AFTER_S_FIELD_NUMBER: _builtins.int
+    HISTORY_URL_TEMPLATE_FIELD_NUMBER: _builtins.int
     integration_id: _builtins.str
     """Required. Id chosen at creation, 1 to 64 lower-case letters, digits, dots,
     underscores and hyphens. It never changes. Failure: INTEGRATION_NOT_FOUND.
@@ -174,6 +211,21 @@ class Integration(_message.Message):
     """Optional. Maintenance: true refuses new bets and launches of its callers
     with MAINTENANCE until it is false again. Wins and rollbacks still pass.
     """
+    unfinished_round_action: Global___UnfinishedRoundAction.ValueType
+    """Optional. What becomes of the rounds that this integration opened and that stay
+    unfinished: not closed, with a bet that stands. Unspecified means REPORT.
+    """
+    unfinished_round_after_s: _builtins.int
+    """Optional. How long after its first transaction a round counts as left open, in
+    seconds, 0 to 31,622,400 (366 days); 0 means 172,800 (48 hours). Failure:
+    INVALID_FIELD.
+    """
+    history_url_template: _builtins.str
+    """Optional. Where a player or an agent sees what happened in a round of this
+    integration: an address of http or https, up to 1,024 characters, in which
+    {player_id}, {game_id}, {round_id} and {integration_id} stand for the
+    round's. A game's own template goes first. Failure: INVALID_FIELD.
+    """
     @_builtins.property
     def rules(self) -> _wallet_pb2.WalletRules:
         """Optional. What the wallet does where studios disagree. What is unspecified is
@@ -189,10 +241,13 @@ class Integration(_message.Message):
         bet_needs_session: _builtins.bool = ...,
         rules: _wallet_pb2.WalletRules | None = ...,
         in_maintenance: _builtins.bool = ...,
+        unfinished_round_action: Global___UnfinishedRoundAction.ValueType = ...,
+        unfinished_round_after_s: _builtins.int = ...,
+        history_url_template: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["rules", b"rules"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bet_needs_session", b"bet_needs_session", "display_name", b"display_name", "enabled", b"enabled", "in_maintenance", b"in_maintenance", "integration_id", b"integration_id", "rules", b"rules"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bet_needs_session", b"bet_needs_session", "display_name", b"display_name", "enabled", b"enabled", "history_url_template", b"history_url_template", "in_maintenance", b"in_maintenance", "integration_id", b"integration_id", "rules", b"rules", "unfinished_round_action", b"unfinished_round_action", "unfinished_round_after_s", b"unfinished_round_after_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -250,6 +305,7 @@ class Game(_message.Message):
     ENABLED_FIELD_NUMBER: _builtins.int
     IN_MAINTENANCE_FIELD_NUMBER: _builtins.int
     VERTICAL_FIELD_NUMBER: _builtins.int
+    HISTORY_URL_TEMPLATE_FIELD_NUMBER: _builtins.int
     game_id: _builtins.str
     """Required. Id chosen at creation, 1 to 64 lower-case letters, digits, dots,
     underscores and hyphens. It never changes. Failure: GAME_NOT_FOUND.
@@ -270,6 +326,12 @@ class Game(_message.Message):
     """
     vertical: _vertical_pb2.Vertical.ValueType
     """Optional. The kind of gambling. Unspecified means CASINO."""
+    history_url_template: _builtins.str
+    """Optional. Where a player or an agent sees what happened in a round of the game: an
+    address of http or https, up to 1,024 characters, in which {player_id},
+    {game_id}, {round_id} and {integration_id} stand for the round's. Empty: the
+    integration's. Failure: INVALID_FIELD.
+    """
     def __init__(
         self,
         *,
@@ -279,10 +341,11 @@ class Game(_message.Message):
         enabled: _builtins.bool = ...,
         in_maintenance: _builtins.bool = ...,
         vertical: _vertical_pb2.Vertical.ValueType = ...,
+        history_url_template: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "enabled", b"enabled", "game_id", b"game_id", "in_maintenance", b"in_maintenance", "studio_id", b"studio_id", "vertical", b"vertical"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "enabled", b"enabled", "game_id", b"game_id", "history_url_template", b"history_url_template", "in_maintenance", b"in_maintenance", "studio_id", b"studio_id", "vertical", b"vertical"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -412,6 +412,9 @@ class CreateIntegrationRequest(_message.Message):
     ENABLED_FIELD_NUMBER: _builtins.int
     BET_NEEDS_SESSION_FIELD_NUMBER: _builtins.int
     RULES_FIELD_NUMBER: _builtins.int
+    UNFINISHED_ROUND_ACTION_FIELD_NUMBER: _builtins.int
+    UNFINISHED_ROUND_AFTER_S_FIELD_NUMBER: _builtins.int
+    HISTORY_URL_TEMPLATE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Required. The caller's id of this change, 1 to 128 printable characters. Send
     the same id on a retry: the first answer comes back. Kept 30 days. Failure:
@@ -429,6 +432,21 @@ class CreateIntegrationRequest(_message.Message):
     """
     bet_needs_session: _builtins.bool
     """Optional. True refuses a bet without a session token with SESSION_REQUIRED."""
+    unfinished_round_action: _admin_pb2.UnfinishedRoundAction.ValueType
+    """Optional. What becomes of the rounds that this integration opened and that stay
+    unfinished: not closed, with a bet that stands. Unspecified means REPORT.
+    """
+    unfinished_round_after_s: _builtins.int
+    """Optional. How long after its first transaction a round counts as left open, in
+    seconds, 0 to 31,622,400 (366 days); 0 means 172,800 (48 hours). Failure:
+    INVALID_FIELD.
+    """
+    history_url_template: _builtins.str
+    """Optional. Where a player or an agent sees what happened in a round of this
+    integration: an address of http or https, up to 1,024 characters, in which
+    {player_id}, {game_id}, {round_id} and {integration_id} stand for the
+    round's. A game's own template goes first. Failure: INVALID_FIELD.
+    """
     @_builtins.property
     def rules(self) -> _wallet_pb2.WalletRules:
         """Optional. What the wallet does where studios disagree. What is unspecified is
@@ -444,10 +462,13 @@ class CreateIntegrationRequest(_message.Message):
         enabled: _builtins.bool | None = ...,
         bet_needs_session: _builtins.bool = ...,
         rules: _wallet_pb2.WalletRules | None = ...,
+        unfinished_round_action: _admin_pb2.UnfinishedRoundAction.ValueType = ...,
+        unfinished_round_after_s: _builtins.int = ...,
+        history_url_template: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_enabled", b"_enabled", "enabled", b"enabled", "rules", b"rules"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_enabled", b"_enabled", "bet_needs_session", b"bet_needs_session", "display_name", b"display_name", "enabled", b"enabled", "integration_id", b"integration_id", "request_id", b"request_id", "rules", b"rules"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_enabled", b"_enabled", "bet_needs_session", b"bet_needs_session", "display_name", b"display_name", "enabled", b"enabled", "history_url_template", b"history_url_template", "integration_id", b"integration_id", "request_id", b"request_id", "rules", b"rules", "unfinished_round_action", b"unfinished_round_action", "unfinished_round_after_s", b"unfinished_round_after_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__enabled: _TypeAlias = _typing.Literal["enabled"]  # noqa: Y015
     _WhichOneofArgType__enabled: _TypeAlias = _typing.Literal["_enabled", b"_enabled"]  # noqa: Y015
@@ -495,8 +516,9 @@ class UpdateIntegrationRequest(_message.Message):
     @_builtins.property
     def integration(self) -> _admin_pb2.Integration:
         """Required. The integration by its id, with every field that can change:
-        display_name, enabled, in_maintenance, bet_needs_session and rules. What is
-        left out becomes empty, false or the default, so send enabled. Failure:
+        display_name, enabled, in_maintenance, bet_needs_session, rules,
+        unfinished_round_action, unfinished_round_after_s and history_url_template. What
+        is left out becomes empty, false or the default, so send enabled. Failure:
         INTEGRATION_NOT_FOUND.
         """
 
@@ -791,6 +813,7 @@ class CreateGameRequest(_message.Message):
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     ENABLED_FIELD_NUMBER: _builtins.int
     VERTICAL_FIELD_NUMBER: _builtins.int
+    HISTORY_URL_TEMPLATE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Required. The caller's id of this change, 1 to 128 printable characters. Send
     the same id on a retry: the first answer comes back. Kept 30 days. Failure:
@@ -812,6 +835,12 @@ class CreateGameRequest(_message.Message):
     """
     vertical: _vertical_pb2.Vertical.ValueType
     """Optional. The kind of gambling. Unspecified means CASINO."""
+    history_url_template: _builtins.str
+    """Optional. Where a player or an agent sees what happened in a round of the game: an
+    address of http or https, up to 1,024 characters, in which {player_id},
+    {game_id}, {round_id} and {integration_id} stand for the round's. Empty: the
+    integration's. Failure: INVALID_FIELD.
+    """
     def __init__(
         self,
         *,
@@ -821,10 +850,11 @@ class CreateGameRequest(_message.Message):
         display_name: _builtins.str = ...,
         enabled: _builtins.bool | None = ...,
         vertical: _vertical_pb2.Vertical.ValueType = ...,
+        history_url_template: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_enabled", b"_enabled", "enabled", b"enabled"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_enabled", b"_enabled", "display_name", b"display_name", "enabled", b"enabled", "game_id", b"game_id", "request_id", b"request_id", "studio_id", b"studio_id", "vertical", b"vertical"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_enabled", b"_enabled", "display_name", b"display_name", "enabled", b"enabled", "game_id", b"game_id", "history_url_template", b"history_url_template", "request_id", b"request_id", "studio_id", b"studio_id", "vertical", b"vertical"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__enabled: _TypeAlias = _typing.Literal["enabled"]  # noqa: Y015
     _WhichOneofArgType__enabled: _TypeAlias = _typing.Literal["_enabled", b"_enabled"]  # noqa: Y015
@@ -872,8 +902,8 @@ class UpdateGameRequest(_message.Message):
     @_builtins.property
     def game(self) -> _admin_pb2.Game:
         """Required. The game by its id, with every field that can change: display_name,
-        enabled, in_maintenance and vertical. What is left out becomes empty, false or
-        the default, so send enabled. Failure: GAME_NOT_FOUND.
+        enabled, in_maintenance, vertical and history_url_template. What is left out
+        becomes empty, false or the default, so send enabled. Failure: GAME_NOT_FOUND.
         """
 
     def __init__(

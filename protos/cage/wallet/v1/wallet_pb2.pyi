@@ -701,6 +701,7 @@ class Round(_message.Message):
     ADJUST_COUNT_FIELD_NUMBER: _builtins.int
     INTEGRATION_ID_FIELD_NUMBER: _builtins.int
     DETAILS_FIELD_NUMBER: _builtins.int
+    HISTORY_URL_FIELD_NUMBER: _builtins.int
     player_id: _builtins.str
     """Output only. The player."""
     game_id: _builtins.str
@@ -722,6 +723,10 @@ class Round(_message.Message):
     details: _builtins.str
     """Output only. The newest `details` among the last 1,000 transactions of the
     round. Empty when none has any, and in lists and exports.
+    """
+    history_url: _builtins.str
+    """Output only. Where to see what happened in the round, from the template of its
+    game or its integration. Empty when neither has one.
     """
     @_builtins.property
     def bet_amount(self) -> _money_pb2.Money:
@@ -769,10 +774,11 @@ class Round(_message.Message):
         adjust_count: _builtins.int = ...,
         integration_id: _builtins.str = ...,
         details: _builtins.str = ...,
+        history_url: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["adjust_amount", b"adjust_amount", "bet_amount", b"bet_amount", "close_time", b"close_time", "open_time", b"open_time", "win_amount", b"win_amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust_amount", b"adjust_amount", "adjust_count", b"adjust_count", "bet_amount", b"bet_amount", "bet_count", b"bet_count", "close_time", b"close_time", "details", b"details", "game_id", b"game_id", "integration_id", b"integration_id", "open_time", b"open_time", "player_id", b"player_id", "rolled_back_count", b"rolled_back_count", "round_id", b"round_id", "state", b"state", "win_amount", b"win_amount", "win_count", b"win_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust_amount", b"adjust_amount", "adjust_count", b"adjust_count", "bet_amount", b"bet_amount", "bet_count", b"bet_count", "close_time", b"close_time", "details", b"details", "game_id", b"game_id", "history_url", b"history_url", "integration_id", b"integration_id", "open_time", b"open_time", "player_id", b"player_id", "rolled_back_count", b"rolled_back_count", "round_id", b"round_id", "state", b"state", "win_amount", b"win_amount", "win_count", b"win_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
