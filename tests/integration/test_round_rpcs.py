@@ -75,7 +75,7 @@ async def test_list_unfinished_rounds(deployment: Deployment) -> None:
 
 def in_days(deployment: Deployment, days: int) -> None:
     """Let the sweeper think that so many days have passed."""
-    deployment.server.sweeper._now_us = lambda: (
+    deployment.server.journal.sweeper._now_us = lambda: (
         time.time_ns() // 1_000 + days * 86_400_000_000
     )
 
@@ -125,7 +125,7 @@ async def test_left_open_is_reported(swept: Deployment) -> None:
     player = await left_open(swept, "REPORT", after_s=1)
     await player.casino.studio.call(player.bet("1.00", "bet"))
     in_days(swept, 400)
-    await swept.server.sweeper.sweep()
+    await swept.server.journal.sweeper.sweep()
 
     assert (await shown(player)).state == RoundState.ROUND_STATE_OPEN
 
@@ -137,12 +137,12 @@ async def test_left_open_is_closed(swept: Deployment) -> None:
     await studio.call(player.bet("1.00", "bet", details="mine"))
     await studio.call(player.bet("1.00", "done", "other", round_closed=True))
     in_days(swept, 0)
-    await swept.server.sweeper.sweep()
+    await swept.server.journal.sweeper.sweep()
     young = (await shown(player)).state
     # Also for a player who may not play any more.
     await player.set_status(PlayerStatus.PLAYER_STATUS_SELF_EXCLUDED)
     in_days(swept, 2)
-    await swept.server.sweeper.sweep()
+    await swept.server.journal.sweeper.sweep()
     old = await shown(player)
     rows = [
         row
@@ -150,7 +150,7 @@ async def test_left_open_is_closed(swept: Deployment) -> None:
             player_id=player.player_id, game_id=player.casino.game_id
         )
     ]
-    await swept.server.sweeper.sweep()
+    await swept.server.journal.sweeper.sweep()
 
     assert young == RoundState.ROUND_STATE_OPEN
     assert (old.state, old.details) == (RoundState.ROUND_STATE_CLOSED, "mine")
@@ -182,9 +182,9 @@ async def test_left_open_is_voided(swept: Deployment) -> None:
         await studio.call(call)
     before = await player.cash()
     in_days(swept, 2)
-    await swept.server.sweeper.sweep()
+    await swept.server.journal.sweeper.sweep()
     once = await player.cash()
-    await swept.server.sweeper.sweep()
+    await swept.server.journal.sweeper.sweep()
     bet = await studio.wallet.get_transaction(
         player_id=player.player_id, transaction_id="open"
     )
@@ -211,7 +211,7 @@ async def test_voided_whole(swept: Deployment) -> None:
     player = await left_open(swept, "VOID")
     await player.casino.studio.call(player.bet("1.00", "bet"))
     in_days(swept, 2)
-    await swept.server.sweeper.sweep()
+    await swept.server.journal.sweeper.sweep()
     metrics = {
         family.name: family.samples[0].value
         for family in swept.server._metrics._registry.collect()

@@ -2,26 +2,18 @@
 
 import asyncio
 import secrets
-import time
 
 import grpc
 
 from cage.admin.v1 import admin_service_pb2
 from cage.app.admin import AdminApp
 from cage.app.cashier import CashierApp
-from cage.app.event import EventApp
-from cage.app.export import ExportApp
 from cage.app.kyc import KycApp
 from cage.app.limit import LimitApp
 from cage.app.player import PlayerApp
 from cage.app.ports import BatchStats
-from cage.app.reader import JournalReader
-from cage.app.round import RoundApp
 from cage.app.session import SessionApp
-from cage.app.sweep import RoundSweeper
-from cage.app.tail import Tail
 from cage.app.wallet import WalletApp
-from cage.app.watch import WatchApp
 from cage.cashier.v1 import cashier_service_pb2
 from cage.core.errors import CageError, Reason
 from cage.event.v1 import event_service_pb2
@@ -33,8 +25,6 @@ from cage.player.v1 import (
 )
 from cage.rpc.admin import AdminServicer
 from cage.rpc.cashier import CashierServicer
-from cage.rpc.event import EventServicer
-from cage.rpc.feed import Feeds
 from cage.rpc.health import Health
 from cage.rpc.interceptor import Guard
 from cage.rpc.kyc import KycServicer
@@ -45,8 +35,8 @@ from cage.rpc.reflection import register_reflection
 from cage.rpc.responsible_gaming import ResponsibleGamingServicer
 from cage.rpc.session import SessionServicer
 from cage.rpc.wallet import WalletServicer
-from cage.rpc.wallet_feeds import WalletFeeds
 from cage.server.config import Config
+from cage.server.journal import end, follow, now_us
 from cage.server.listen import SERVER_OPTIONS, bind_grpc, bind_metrics, guard_settings
 from cage.server.metrics import BatchMeter, Exporter, MetricsServer
 from cage.storage import open_sqlite
@@ -71,7 +61,7 @@ class Server:
 
         def observe(stats: BatchStats) -> None:
             batches.observe(stats)
-            self.tail.wake()
+            self.journal.tail.wake()
 
         self.store = store = open_sqlite(
             config.database_path,
@@ -89,29 +79,20 @@ class Server:
             session_life_s=config.session_life_s,
         )
         self.player = PlayerApp(
-            writer=writer, reads=reads, now_us=_now_us, random_bytes=draw
+            writer=writer, reads=reads, now_us=now_us, random_bytes=draw
         )
         self.kyc = KycApp(writer=writer)
         self.cashier = CashierApp(writer=writer, reads=reads)
         self.admin = AdminApp(writer=writer, reads=reads, random_bytes=draw)
-        self.tail = Tail(writer=writer, reads=reads, poll_s=config.journal_poll_s)
-        reader = JournalReader(
-            writer=writer,
-            reads=reads,
-            journal=reads,
-            tail=self.tail,
-            clock=time.monotonic,
-            now_us=_now_us,
-        )
+        self.journal = journal = follow(store, config)
 
         self._guard = Guard(writer, meter=meter, settings=guard_settings(config))
         executor = Executor(
             wallet, meter=meter, fail=self._guard.fail, rate=self._guard.rate
         )
-        self._feeds = Feeds()
-        told = WalletFeeds(ExportApp(reader), WatchApp(reader), self._feeds)
-        rounds = RoundApp(writer=writer, reads=reads, rounds=reads, now_us=_now_us)
-        self._wallet_servicer = WalletServicer(wallet, session, executor, rounds, told)
+        self._wallet_servicer = WalletServicer(
+            wallet, session, executor, journal.rounds, journal.wallet_feeds
+        )
         self._grpc = grpc.aio.server(options=SERVER_OPTIONS)
         names = [
             self._guard.register(self._grpc, module.DESCRIPTOR, servicer)
@@ -126,29 +107,23 @@ class Server:
                 ),
                 (cashier_service_pb2, CashierServicer(self.cashier)),
                 (admin_service_pb2, AdminServicer(self.admin)),
-                (event_service_pb2, EventServicer(EventApp(reader), self._feeds)),
+                (event_service_pb2, journal.event_servicer),
             )
         ]
         self._health = Health(names)
         self._health.register(self._grpc)
         if config.reflection:
             register_reflection(self._grpc, names)
-        self.sweeper = RoundSweeper(
-            writer=writer,
-            rounds=reads,
-            now_us=_now_us,
-            interval_s=config.round_sweep_s,
-        )
         self._sweeps: asyncio.Task[None] | None = None
         self._metrics = MetricsServer(
-            Exporter(meter, batches, writer.queue_depth, self.sweeper.counts)
+            Exporter(meter, batches, writer.queue_depth, journal.sweeper.counts)
         )
 
     async def open(self) -> None:
         """Start the writer: use cases work, and nobody is listened to yet."""
         await self.store.start(asyncio.get_running_loop())
         if self.config.round_sweep_s:
-            self._sweeps = asyncio.create_task(self.sweeper.run())
+            self._sweeps = asyncio.create_task(self.journal.sweeper.run())
 
     async def listen(self) -> None:
         """Take calls. Raises ListenError when an address cannot be had."""
@@ -164,17 +139,11 @@ class Server:
             await asyncio.sleep(self.config.drain_delay_s)
             self._guard.is_draining = True
             self._wallet_servicer.end_streams()
-            self._feeds.end(CageError(Reason.SHUTTING_DOWN))
+            self.journal.feeds.end(CageError(Reason.SHUTTING_DOWN))
             # Once it stops, gRPC cancels what has arrived and not begun: no caller
             # would learn why.
             await asyncio.sleep(_REFUSE_S)
             await self._grpc.stop(self.config.drain_grace_s)
-        if self._sweeps is not None:
-            self._sweeps.cancel()
-            await asyncio.wait([self._sweeps])
+        await end(self._sweeps)
         await self.store.drain()
         await self._metrics.stop()
-
-
-def _now_us() -> int:
-    return time.time_ns() // 1_000
