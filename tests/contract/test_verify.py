@@ -9,8 +9,11 @@ from tests.simulation.calls import (
     adjust,
     award,
     bet,
+    capture,
     close_round,
     play,
+    release,
+    reserve,
     rollback,
     win,
 )
@@ -26,6 +29,7 @@ from tests.simulation.deployment import (
 from cage.core.jurisdiction import LimitPeriod
 from cage.core.limit import LimitKind, LimitOrigin, SetLimit
 from cage.core.player import PlayerStatus
+from cage.core.reservation import ExpireReserve
 from cage.core.wallet import Kind, State
 from cage.storage import Finding, verify
 
@@ -63,6 +67,12 @@ HISTORY: list[Any] = [
     rollback("x4", "p1"),
     award("a1", 9),
     award("a2", 9, informational=True, round_id="r4"),
+    reserve("h1", 20, round_id="r5"),
+    capture("k1", 5, round_id="r5"),
+    capture("k2", 3, round_id="r5"),
+    reserve("h2", 4, round_id="r5"),
+    release("y1"),
+    reserve("h3", 2, round_id="r6", life_us=-1),
     close_round(),
     adjust("c1", -7, "w1"),
     set_status("block", "ann", PlayerStatus.SUSPENDED),
@@ -78,8 +88,10 @@ def database(tmp_path: Path) -> Path:
     with open_writer(path, Clock()) as writer:
         for command in HISTORY:
             writer.apply([command])
+        for item_no in range(60, 130):
+            writer.apply([ExpireReserve(player_id="ann", reserve_no=item_no)])
         writer.apply([authorize("pay", "bob", 500)])
-        writer.apply([transfer(item_no, "bob", 500) for item_no in range(60, 90)])
+        writer.apply([transfer(item_no, "bob", 500) for item_no in range(60, 130)])
     return path
 
 
@@ -218,6 +230,32 @@ CHANGES: list[tuple[str, str]] = [
     ("UPDATE rounds SET closed = 0 WHERE round_id = 'r1'", "wrong round"),
     ("UPDATE rounds SET close_time_us = 1 WHERE round_id = 'r2'", "wrong round"),
     ("DELETE FROM rounds WHERE round_id = 'r1'", "missing round"),
+    ("UPDATE wallets SET reserved = 5 WHERE player_no = 17", "wrong balance"),
+    ("UPDATE transactions SET reserved_after = 1 WHERE kind = 9", "wrong balance"),
+    ("UPDATE transactions SET amount = 19 WHERE transaction_id = 'h1'",
+     "changed amount"),
+    ("UPDATE transactions SET amount = 6 WHERE transaction_id = 'k1'",
+     "changed amount"),
+    ("UPDATE transactions SET amount = 11 WHERE transaction_id = 'y1'",
+     "changed amount"),
+    ("UPDATE transactions SET reference_no = 1 WHERE transaction_id = 'k1'",
+     "missing original"),
+    ("UPDATE entries SET amount = -4 WHERE account = 3 AND amount = -5",
+     "wrong entry"),
+    ("DELETE FROM entries WHERE account = 3 AND amount = -5", "missing entry"),
+    ("UPDATE reservations SET captured = 7 WHERE captured = 8", "wrong reservation"),
+    ("UPDATE reservations SET released = 13 WHERE released = 12",
+     "wrong reservation"),
+    ("UPDATE reservations SET capture_count = 1 WHERE capture_count = 2",
+     "wrong reservation"),
+    ("UPDATE reservations SET state = 1 WHERE state = 4", "wrong reservation"),
+    ("UPDATE reservations SET state = 3 WHERE state = 1", "wrong reservation"),
+    ("UPDATE reservations SET release_no = 0 WHERE state = 3", "wrong reservation"),
+    ("UPDATE reservations SET expire_time_us = 1 WHERE state = 1",
+     "wrong reservation"),
+    ("DELETE FROM reservations WHERE state = 1", "missing reservation"),
+    ("UPDATE reservations SET reserve_no = 1 WHERE state = 1", "missing reservation"),
+    ("UPDATE rounds SET bet_cash = 9 WHERE round_id = 'r5'", "wrong round"),
     ("UPDATE gates SET status = 2 WHERE player_id = 'ann'", "wrong player"),
     ("UPDATE gates SET is_test = 1 WHERE player_id = 'bob'", "wrong player"),
     ("UPDATE players SET country_code = 'XX' WHERE player_no = 17", "wrong player"),

@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from tests.integration.reserving import Reserving
+
 from cage.admin.v1.admin_pb2 import Role
 from cage.client import (
     Client,
@@ -207,7 +209,7 @@ class Casino:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Player:
+class Player(Reserving):
     """Hold one player, and build the requests of a studio about the player."""
 
     casino: Casino = field(repr=False)
@@ -296,25 +298,6 @@ class Player:
             **more,
         }
         return requests.award(**self._call(round_id, call))
-
-    def adjust(
-        self,
-        delta: str | Money,
-        *references: str,
-        id_: str | None = None,
-        round_id: str = "round",
-        **more: Any,
-    ) -> pb.AdjustRequest:
-        """Build an adjustment of what was posted under some ids."""
-        call = {
-            "delta": self.money(delta)
-            if isinstance(delta, Money)
-            else money(self.currency, delta, signed=True),
-            "transaction_id": id_,
-            "references": references,
-            **more,
-        }
-        return requests.adjust(**self._call(round_id, call))
 
     def read(self, **more: Any) -> pb.GetBalanceRequest:
         """Build a read of the balance."""

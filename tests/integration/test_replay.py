@@ -37,6 +37,8 @@ CALLS: dict[str, Build] = {
     "close by a play": lambda p, _: p.play(round_closed=True),
     "award": lambda p, _: p.award("1.00", "id"),
     "adjust": lambda p, _: p.adjust("-1.00", "b", id_="id"),
+    "reserve": lambda p, token: p.reserve("10.00", "id", session_token=token),
+    "release of an unknown reserve": lambda p, _: p.release("never", "id"),
 }
 
 

@@ -40,6 +40,7 @@ DEFAULT = WalletRules(
     settlement=SettlementRule.SETTLEMENT_RULE_BET_OR_ROUND,
     play_funds=PlayFundsRule.PLAY_FUNDS_RULE_REQUEST_ORDER,
     adjust_overdraft=AdjustOverdraftRule.ADJUST_OVERDRAFT_RULE_REJECT,
+    reserve_life_s=604_800,
 )
 # Every rule switched.
 OTHER = WalletRules(
@@ -57,7 +58,9 @@ OTHER = WalletRules(
     settlement=SettlementRule.SETTLEMENT_RULE_BET,
     play_funds=PlayFundsRule.PLAY_FUNDS_RULE_BETS_FIRST,
     adjust_overdraft=AdjustOverdraftRule.ADJUST_OVERDRAFT_RULE_ALLOW_NEGATIVE,
+    reserve_life_s=60,
 )
+ENUMS = [field.name for field in WalletRules.DESCRIPTOR.fields if field.enum_type]
 NAMES = [field.name for field in WalletRules.DESCRIPTOR.fields if field.number > 1]
 
 
@@ -209,10 +212,16 @@ async def test_retry_is_answered_the_same(deployment: Deployment) -> None:
         await update(casino, WalletRules(late_win=REFUSE), request_id=request_id)
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("number", [-1, 4])
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        *((name, number) for name in ENUMS for number in (-1, 4)),
+        ("reserve_life_s", -1),
+        ("reserve_life_s", 7_776_001),
+    ],
+)
 async def test_unknown_rule_is_refused(casino: Casino, name: str, number: int) -> None:
-    """A number that the enum of a rule does not have names its field."""
+    """A number that a rule does not have names its field."""
     admin, rules = casino.deployment.admin.admin, WalletRules(**{name: number})
     with pytest.raises(InvalidFieldError) as creating:
         await admin.create_integration(

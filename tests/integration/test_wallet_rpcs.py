@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.integration.deployment import Casino, Player
 
-from cage.client import money, new_id, requests
+from cage.client import new_id, requests
 from cage.type.v1.money_pb2 import Money
 from cage.wallet.v1.wallet_pb2 import (
     AwardKind,
@@ -221,38 +221,6 @@ async def test_award(player: Player, kind: AwardKind.ValueType) -> None:
     )
 
     assert_moved(reply.receipt, 700, 10_700, 2)
-
-
-async def test_adjust(player: Player) -> None:
-    """An adjustment corrects what it names, in the round and for its readers."""
-    studio = player.casino.studio
-    await studio.call(player.bet("30.00", "bet-1"))
-    await studio.call(player.win("90.00", "win-1", round_closed=True))
-    reply = await studio.wallet.adjust(
-        player_id=player.player_id,
-        game_id=player.casino.game_id,
-        round_id="round",
-        transaction_id="adjust-1",
-        delta=money("EUR", "-60.00", signed=True),
-        references=["win-1", "bet-1"],
-        details="goal was no goal",
-    )
-    read = await studio.wallet.get_transaction(
-        player_id=player.player_id, transaction_id="adjust-1"
-    )
-    found = read.transaction
-    shown = await studio.wallet.get_round(
-        player_id=player.player_id, game_id=player.casino.game_id, round_id="round"
-    )
-
-    assert_moved(reply.receipt, -6_000, 10_000, 4)
-    assert found.kind == TransactionKind.TRANSACTION_KIND_ADJUST
-    assert (found.amount.amount, found.cash.amount) == (-6_000, -6_000)
-    assert found.reference_transaction_id == "win-1"
-    assert found.corrected_transaction_ids == ["win-1", "bet-1"]
-    assert found.details == "goal was no goal"
-    assert shown.round.adjust_amount == money("EUR", "-60.00", signed=True)
-    assert (shown.round.adjust_count, shown.round.bet_amount.amount) == (1, 3_000)
 
 
 async def test_get_transaction(player: Player) -> None:

@@ -4,11 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 from cage.core.adjust import Adjust, Reference
+from cage.core.reservation import Capture, Reserve
 from cage.core.wallet import (
     Award,
     Bet,
     CloseRound,
     GetBalance,
+    Kind,
     Play,
     Rollback,
     Win,
@@ -53,6 +55,32 @@ def rollback(
         "original_id": original_id,
     }
     return Rollback(**{**content, **changes})
+
+
+def reserve(transaction_id: str = "h1", amount: int = 10, **changes: Any) -> Reserve:
+    """Set 10 cents aside in round r1."""
+    content = {"currency_code": "EUR", "amount": amount, "scale": 2}
+    return Reserve(**{**PLACE, **content, "transaction_id": transaction_id, **changes})
+
+
+def capture(
+    transaction_id: str = "c1", amount: int = 10, name: str = "h1", **changes: Any
+) -> Capture:
+    """Take 10 cents of reserve h1."""
+    content: dict[str, Any] = {
+        "currency_code": "EUR",
+        "amount": amount,
+        "scale": 2,
+        "reserve_transaction_id": name,
+        "transaction_id": transaction_id,
+    }
+    return Capture(**{**PLACE, **content, **changes})
+
+
+def release(transaction_id: str = "x1", name: str = "h1", **changes: Any) -> Rollback:
+    """Give the rest of reserve h1 back."""
+    content = {"original_kind": Kind.RESERVE, "releases": True}
+    return rollback(transaction_id, name, **{**content, **changes})
 
 
 def close_round(**changes: Any) -> CloseRound:

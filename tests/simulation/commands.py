@@ -13,9 +13,7 @@ from typing import Any
 from hypothesis import strategies as st
 from tests.simulation.deployment import (
     DAY_US,
-    GAMES,
     LATE_KEY,
-    NOW_US,
     OFFICE_KEY,
     SESSIONS,
     VERTICALS,
@@ -25,15 +23,22 @@ from tests.simulation.deployment import (
     set_blocks,
     set_status,
 )
+from tests.simulation.office import (
+    authorize,
+    cancel,
+    launch,
+    require_session,
+    switch_game,
+    transfer,
+    verification,
+)
 from tests.simulation.rules import switch_rules
 from tests.simulation.spoils import altered
 
 from cage.core.adjust import Adjust, Reference
-from cage.core.admin import LOCAL_ACTOR, UpdateGame, UpdateIntegration
-from cage.core.ids import public_id
+from cage.core.admin import LOCAL_ACTOR
 from cage.core.jurisdiction import LimitPeriod
 from cage.core.key import RevokeApiKey
-from cage.core.kyc import RecordVerification, VerificationMethod
 from cage.core.limit import (
     LimitCurrencyRule,
     LimitKind,
@@ -42,9 +47,9 @@ from cage.core.limit import (
     RemoveLimit,
     SetLimit,
 )
-from cage.core.payment import AuthorizeDeposit, CancelDeposit, TransferDeposit
 from cage.core.player import GetPlayer, PlayerStatus
-from cage.core.session import Authenticate, CreateLaunchToken, EndSession
+from cage.core.reservation import Capture, ExpireReserve, Reserve
+from cage.core.session import Authenticate, EndSession
 from cage.core.wallet import (
     Award,
     Bet,
@@ -207,6 +212,38 @@ def adjust(rng: Random) -> Adjust:
     )
 
 
+def reserve(rng: Random) -> Reserve:
+    """Draw a reserve, now and then one whose life is over at once."""
+    return Reserve(
+        **place(rng),
+        **money(rng),
+        transaction_id=an_id(rng),
+        session_digest=session(rng),
+        life_us=rng.choice([0, 0, -1]),
+    )
+
+
+def capture(rng: Random) -> Capture:
+    """Draw a capture."""
+    return Capture(
+        **place(rng),
+        currency_code="EUR",
+        amount=rng.choice([0, 1, 3, 10, 40]),
+        scale=2,
+        transaction_id=an_id(rng),
+        reserve_transaction_id=rng.choice(IDS),
+        round_closed=is_closed(rng),
+    )
+
+
+def release(rng: Random) -> Rollback:
+    """Draw a release."""
+    drawn = rollback(rng)
+    drawn.original_kind, drawn.releases = Kind.RESERVE, True
+    drawn.currency_code, drawn.amount, drawn.scale = "", 0, -1
+    return drawn
+
+
 def get_balance(rng: Random) -> GetBalance:
     """Draw a read of a balance."""
     where = place(rng)
@@ -226,6 +263,9 @@ KINDS: list[Callable[[Random], Any]] = [
     *[rollback] * 5,
     *[award] * 2,
     *[adjust] * 2,
+    *[reserve] * 3,
+    *[capture] * 3,
+    *[release] * 2,
     close_round,
     get_balance,
 ]
@@ -277,6 +317,10 @@ def change(rng: Random) -> object:
             exchange(rng, player_id),
             verification(name, player_id, rng.randint(0, 3)),
             GetPlayer(key_id=OFFICE_KEY, player_id=player_id),
+            *[
+                ExpireReserve(player_id=player_id, reserve_no=rng.randint(60, 80))
+                for _ in range(3)
+            ],
         ]
     )
 
@@ -302,30 +346,6 @@ def limit(rng: Random, name: str, player_id: str) -> object:
     return SetLimit(**which, amount=amount, scale=2, currency_rule=int(rule))
 
 
-def cancel(request_id: str, payment_no: int, player_id: str) -> CancelDeposit:
-    """Give a deposit up that was authorized at a place of the journal, if any was."""
-    return CancelDeposit(
-        key_id=OFFICE_KEY,
-        request_id=request_id,
-        player_id=player_id,
-        payment_id=public_id(NOW_US, 0, payment_no),
-        reason="test",
-    )
-
-
-def launch(request_id: str, player_id: str, game_id: str) -> CreateLaunchToken:
-    """Create a launch token that is named after its request."""
-    return CreateLaunchToken(
-        key_id=OFFICE_KEY,
-        request_id=request_id,
-        player_id=player_id,
-        game_id=game_id,
-        currency_code="EUR",
-        launch_digest=f"launch of {request_id}",
-        life_us=DAY_US,
-    )
-
-
 def exchange(rng: Random, player_id: str) -> Authenticate:
     """Exchange the launch token of some request, if it was made."""
     return Authenticate(
@@ -335,60 +355,6 @@ def exchange(rng: Random, player_id: str) -> Authenticate:
         session_digest=f"s-{rng.randrange(10_000)}",
         rotate=rng.random() < 0.3,
         life_us=DAY_US,
-    )
-
-
-def verification(request_id: str, player_id: str, level: int) -> RecordVerification:
-    """Record a passed check of a player."""
-    return RecordVerification(
-        key_id=OFFICE_KEY,
-        request_id=request_id,
-        player_id=player_id,
-        method=VerificationMethod.DOCUMENT,
-        reference="case",
-        level=level,
-    )
-
-
-def authorize(request_id: str, player_id: str, amount: int) -> AuthorizeDeposit:
-    """Ask whether a player may deposit."""
-    return AuthorizeDeposit(
-        key_id=OFFICE_KEY,
-        request_id=request_id,
-        player_id=player_id,
-        currency_code="EUR",
-        amount=amount,
-        scale=2,
-        payment_method="card",
-    )
-
-
-def transfer(payment_no: int, player_id: str, amount: int) -> TransferDeposit:
-    """Credit a deposit that was authorized at a place of the journal, if any was."""
-    return TransferDeposit(
-        key_id=OFFICE_KEY,
-        player_id=player_id,
-        payment_id=public_id(NOW_US, 0, payment_no),
-        currency_code="EUR",
-        amount=amount,
-        scale=2,
-        psp_reference="psp",
-    )
-
-
-def switch_game(
-    request_id: str, game_id: str, *, enabled: bool, in_maintenance: bool = False
-) -> UpdateGame:
-    """Turn the kill switch of a game, or its maintenance."""
-    return UpdateGame(
-        key_id=LOCAL_ACTOR,
-        request_id=request_id,
-        game_id=game_id,
-        studio_id=GAMES[game_id],
-        display_name="",
-        enabled=enabled,
-        in_maintenance=in_maintenance,
-        vertical=int(VERTICALS[game_id]),
     )
 
 
@@ -408,20 +374,6 @@ def draw_switch(rng: Random, name: str, player_id: str) -> object:
     )
 
 
-def require_session(
-    request_id: str, integration_id: str, *, bet_needs_session: bool
-) -> UpdateIntegration:
-    """Set the policy of an integration, and its rules to the defaults."""
-    return UpdateIntegration(
-        key_id=LOCAL_ACTOR,
-        request_id=request_id,
-        integration_id=integration_id,
-        display_name="",
-        enabled=True,
-        bet_needs_session=bet_needs_session,
-    )
-
-
 def any_command(rng: Random) -> Any:
     """Draw a wallet command, a repetition or a change."""
     roll = rng.random()
@@ -432,13 +384,15 @@ def any_command(rng: Random) -> Any:
 
 def follow(rng: Random, command: Any, earlier: Sequence[Any]) -> Any:
     """Let a call be about what was sent before, if it refers and anything was."""
-    kinds: Any = Bet | Play
-    if isinstance(command, Rollback):
-        kinds = rng.choice([Bet | Play, Bet | Play, Win | Award | Adjust])
+    kinds: Any = Bet | Play | Reserve
+    if isinstance(command, Capture) or getattr(command, "releases", False):
+        kinds = Reserve
+    elif isinstance(command, Rollback):
+        kinds = rng.choice([kinds, kinds, Win | Award | Adjust])
     elif isinstance(command, Adjust):
-        kinds = Bet | Play | Win | Award | Adjust
+        kinds = Bet | Play | Win | Award | Adjust | Reserve
     moves = [each for each in earlier if isinstance(each, kinds)]
-    refers = isinstance(command, Win | Rollback | Adjust)
+    refers = isinstance(command, Win | Rollback | Adjust | Capture)
     if not moves or not refers or rng.random() < 0.3:
         return command
     about = moves[-rng.randint(1, min(5, len(moves)))]
@@ -456,6 +410,9 @@ def follow(rng: Random, command: Any, earlier: Sequence[Any]) -> Any:
         command.round_closed = command.round_closed and bool(about.round_id)
         if ids:
             command.references = (Reference(transaction_id=rng.choice(ids)),)
+    elif isinstance(command, Capture):
+        command.game_id, command.round_id = about.game_id, about.round_id
+        command.reserve_transaction_id = about.transaction_id
     else:
         command.game_id, command.round_id = about.game_id, about.round_id
         command.bet_transaction_id = rng.choice(["", *ids])

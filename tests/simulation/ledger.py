@@ -25,7 +25,7 @@ from cage.core.wallet import Award, Bet, BetKind, Play, Win
 MAX = 2**63 - 1
 MIN = -(2**63)
 
-MOVE, REVERSE = "move", "reverse"
+MOVE, REVERSE, CAPTURE = "move", "reverse", "capture"
 # Refusals that show the balance.
 MONEY_REASONS = {
     "INSUFFICIENT_FUNDS",
@@ -63,7 +63,8 @@ class Row:
     campaign_id: str = ""
     cash: int = 0
     bonus: int = 0
-    after: tuple[int, int, int] = (0, 0, 0)
+    reserved: int = 0
+    after: tuple[int, ...] = (0, 0, 0, 0)
     is_tip: bool = False
     unit: int = 0
     place: int = 0
@@ -74,11 +75,30 @@ class Row:
     counted: set[tuple[str, ...]] = field(default_factory=set)
     # Of a win: the bet that it names, if the player has it.
     bet: "Row | None" = None
+    # Of a reserve: its captures, whether its life is over, what gave the rest back.
+    captures: list["Row"] = field(default_factory=list)
+    is_due: bool = False
+    release: "Row | None" = None
     # Of an adjustment: what it corrects.
     corrects: list["Row"] = field(default_factory=list)
     # Of a rollback: what it reversed, or as which rollback it answers.
     reversed_rows: list["Row"] = field(default_factory=list)
     stands_for: "Row | None" = None
+
+    def captured(self) -> int:
+        """Return what was captured of a reserve."""
+        return sum(row.amount for row in self.captures)
+
+    def taken(self) -> tuple[int, int]:
+        """Return the cash and the bonus that a bet, or the captures of a reserve, took.
+
+        What was captured is split as the reserve was, bonus rounded down.
+        """
+        if self.kind != "RESERVE":
+            return -self.cash, -self.bonus
+        captured = self.captured()
+        bonus = int(Fraction(captured * -self.bonus, self.amount)) if captured else 0
+        return captured - bonus, bonus
 
 
 @dataclass(eq=False)
@@ -98,7 +118,8 @@ class RoundRows:
 
     def stakes(self) -> list[Row]:
         """Return the bets that count, rolled back ones too."""
-        return [row for row in self.rows if row.kind == "BET" and not row.is_tip]
+        bets = [row for row in self.rows if row.kind == "BET" and not row.is_tip]
+        return bets + [row for row in self.rows if row.captures]
 
     def standing(self) -> list[Row]:
         """Return the bets that count and stand."""
@@ -175,7 +196,7 @@ class Ledger:
         self.reached: set[tuple[str, str]] = set()
         self.over = {digest: meets for digest, (*_, meets) in SESSIONS.items()}
         for player_id, (_, currency) in PLAYERS.items():
-            self.wallets[player_id, currency] = [CASH, BONUS, 2]
+            self.wallets[player_id, currency] = [CASH, BONUS, 2, 0]
 
     def _rule(self, command: Any, name: str) -> str:
         """Return a rule of the calling integration, where something hangs on it."""
@@ -243,7 +264,7 @@ class Ledger:
             raise RefusedError("GAME_NOT_FOUND", game_id=command.game_id)
 
     def _wallet(self, player_id: str, currency: str) -> list[int]:
-        return self.wallets.setdefault((player_id, currency), [0, 0, 0])
+        return self.wallets.setdefault((player_id, currency), [0, 0, 0, 0])
 
     def _account_currency(
         self, player_id: str, currency: str, *, is_state: bool
@@ -264,8 +285,9 @@ class Ledger:
         wallet = self._wallet(player_id, row.currency)
         wallet[0] += row.cash
         wallet[1] += row.bonus
-        wallet[2] += bool(row.cash or row.bonus)
-        row.after = (wallet[0], wallet[1], wallet[2])
+        wallet[2] += bool(row.cash or row.bonus or row.reserved)
+        wallet[3] += row.reserved
+        row.after = tuple(wallet)
 
     def _put(self, command: Any, space: str, transaction_id: str, row: Row) -> Row:
         row.transaction_id = transaction_id
@@ -314,6 +336,10 @@ class Ledger:
             "bet_transaction_id": (
                 getattr(sent, "bet_transaction_id", ""),
                 row.reference if row.kind == "WIN" else "",
+            ),
+            "reserve_transaction_id": (
+                getattr(sent, "reserve_transaction_id", ""),
+                row.reference if row.kind == "CAPTURE" else "",
             ),
             "game_id": (sent.game_id, row.game_id),
             "campaign_id": (getattr(sent, "campaign_id", ""), row.campaign_id),
@@ -370,7 +396,9 @@ class Ledger:
             self.rounds[key].close(row)
 
     def _judge_range(self, command: Any, round_: RoundRows | None, amount: int) -> None:
-        cash, bonus, _ = self._wallet(command.player_id, command.currency_code)
+        cash, bonus, _, reserved = self._wallet(
+            command.player_id, command.currency_code
+        )
         won = round_.won() if round_ is not None else 0
-        if max(cash + bonus, won) + amount > MAX:
+        if max(cash + bonus + reserved, won) + amount > MAX:
             raise RefusedError("BALANCE_OUT_OF_RANGE", is_state=True)

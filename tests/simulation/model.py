@@ -18,17 +18,19 @@ from tests.simulation.deployment import (
 from tests.simulation.ledger import MAX, MOVE, RefusedError, RoundRows, Row
 from tests.simulation.model_adjusts import Adjusts
 from tests.simulation.model_limits import Limits
+from tests.simulation.model_reserves import Reserves
 from tests.simulation.model_rollbacks import Rollbacks
 from tests.simulation.model_wins import Wins
 from tests.simulation.rules import named
 
 from cage.core.admin import UpdateGame, UpdateIntegration
 from cage.core.player import SetPlayerBlocks, SetPlayerStatus
+from cage.core.reservation import Reserve
 from cage.core.session import EndSession
 from cage.core.wallet import Bet, CloseRound, GetBalance, Play, Win
 
 
-class Model(Wins, Rollbacks, Adjusts, Limits):
+class Model(Wins, Rollbacks, Adjusts, Reserves, Limits):
     """Answer commands from what was answered before."""
 
     def apply(self, command: Any) -> Any:
@@ -60,7 +62,7 @@ class Model(Wins, Rollbacks, Adjusts, Limits):
         self._close_if(bet, row)
         return self._receipt(player_id, row)
 
-    def _enter(self, command: Bet | Play, currency: str) -> None:
+    def _enter(self, command: Bet | Play | Reserve, currency: str) -> None:
         """Let a call with a bet pass session, currency, switches and status."""
         player_id, integration = command.player_id, GAME_KEYS[command.key_id][0]
         digest = command.session_digest
@@ -113,15 +115,14 @@ class Model(Wins, Rollbacks, Adjusts, Limits):
                 "FREE_ROUNDS_UNAVAILABLE", is_state=True, campaign_id=bet.campaign_id
             )
         self._judge_limits(bet, amount)
-        cash, bonus, _ = self._wallet(bet.player_id, bet.currency_code)
+        cash, bonus, *_ = self._wallet(bet.player_id, bet.currency_code)
         if amount > max(cash, 0) + max(bonus, 0):
             shows = (bet.player_id, bet.currency_code)
             raise RefusedError("INSUFFICIENT_FUNDS", is_state=True, shows=shows)
         row = self._row(bet, amount)
         row.cash = -min(amount, max(cash, 0))
         row.bonus = -amount - row.cash
-        staked = sum(each.amount for each in round_.standing()) if round_ else 0
-        if staked + amount > MAX:
+        if self._staked(round_) + amount > MAX:
             raise RefusedError("BALANCE_OUT_OF_RANGE", is_state=True)
         new = RoundRows(bet.currency_code)
         self.rounds.setdefault(key, new).rows.append(row)
@@ -192,7 +193,7 @@ class Model(Wins, Rollbacks, Adjusts, Limits):
             if isinstance(each, Bet) and not each.campaign_id
         )
         shows = (play.player_id, play.actions[0].currency_code)
-        cash, bonus, _ = self._wallet(*shows)
+        cash, bonus, *_ = self._wallet(*shows)
         if bets <= max(cash, 0) + max(bonus, 0):
             return
         if self._rule(play, "play_funds") == "BETS_FIRST":
@@ -236,7 +237,7 @@ class Model(Wins, Rollbacks, Adjusts, Limits):
         rolled_back = [row for row in round_.rows if row.rolled_back]
         return {
             "state": round_.state(),
-            "bet_amount": sum(row.amount for row in round_.standing()),
+            "bet_amount": self._staked(round_),
             "win_amount": round_.won(),
             "adjust_amount": sum(row.amount for row in round_.adjustments()),
             "adjust_count": len(round_.adjustments()),
@@ -256,6 +257,8 @@ class Model(Wins, Rollbacks, Adjusts, Limits):
                 account = "AWARD" if about.kind == "AWARD" else "GAME"
                 account = "TIP" if about.is_tip else account
                 sums[account, row.game_id, row.currency] -= row.cash + row.bonus
+            elif row.kind == "CAPTURE":
+                sums["GAME", row.game_id, row.currency] += row.amount
         return sums
 
     def _GetBalance(self, read: GetBalance) -> dict[str, Any]:  # noqa: N802

@@ -92,7 +92,7 @@ class Adjusts(Ledger):
         size = abs(row.amount)
         part = int(Fraction(size * bonus, whole)) if bonus else 0
         if row.amount < 0:
-            cash, own, _ = self._wallet(player_id, row.currency)
+            cash, own, *_ = self._wallet(player_id, row.currency)
             own = max(own, 0)
             part = max(min(part, own), min(own, size - max(cash, 0)))
         sign = 1 if row.amount > 0 else -1
@@ -101,7 +101,7 @@ class Adjusts(Ledger):
     def _judge_adjust(self, sent: Adjust, row: Row) -> None:
         """Let an adjustment pass that the player, the rules and 64 bits can bear."""
         shows = (sent.player_id, row.currency)
-        cash, bonus, _ = self._wallet(*shows)
+        cash, bonus, _, reserved = self._wallet(*shows)
         if row.cash < 0 and -row.cash > max(cash, 0):
             if self._rule(sent, "adjust_overdraft") == "REJECT":
                 raise RefusedError("INSUFFICIENT_FUNDS", shows=shows)
@@ -111,5 +111,8 @@ class Adjusts(Ledger):
         if key in self.rounds:
             total += sum(each.amount for each in self.rounds[key].adjustments())
         after = cash + bonus + row.amount
-        if max(total, after) > MAX or min(total, after, cash + row.cash) < MIN:
+        if (
+            max(total, after + reserved) > MAX
+            or min(total, after, cash + row.cash) < MIN
+        ):
             raise RefusedError("BALANCE_OUT_OF_RANGE")

@@ -10,7 +10,7 @@ from cage.core.limit import RemoveLimit, SetLimit
 from cage.core.wallet import Bet
 
 ORDER = ("STAKE", "WAGER", "LOSS")
-PLAYED = {"BET", "WIN", "AWARD", "ADJUST"}
+PLAYED = {"BET", "RESERVE", "WIN", "AWARD", "ADJUST"}
 PERIODS = ("BET", "DAY", "WEEK", "MONTH")
 # The ends of the periods around the one time of the tests, in universal time.
 RESETS = {
@@ -99,11 +99,12 @@ class Limits(Ledger):
         for (_, _, owner, _), row in self.ids.items():
             counts = (kind, period, currency) in row.counted and not row.rolled_back
             if owner == player_id and counts:
-                is_bet = row.kind == "BET"
                 if kind == "WAGER":
-                    used += row.amount if is_bet else 0
+                    used += row.amount if row.kind in {"BET", "RESERVE"} else 0
                 elif kind == "LOSS":
                     used -= row.cash + row.bonus
+                if kind in {"WAGER", "LOSS"} and row.release is not None:
+                    used += row.release.reserved
         return used
 
     def _judge_limits(self, bet: Bet, amount: int) -> None:

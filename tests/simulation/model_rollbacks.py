@@ -44,7 +44,47 @@ class Rollbacks(Ledger):
         if original.state == "REFUSED":
             return self._alias(player_id, sent, original, None)
         self._judge_amount(sent, original)
+        if original.kind == "RESERVE":
+            return self._release(player_id, sent, original)
         return self._reverse(player_id, sent, original)
+
+    def _release(self, player_id: str, sent: Rollback, reserve: Row) -> dict[str, Any]:
+        """Give the rest of a reserve back, once."""
+        if reserve.captures and not sent.releases:
+            raise RefusedError("ROLLBACK_NOT_ALLOWED")
+        first = reserve.release
+        if first is not None:
+            if not first.is_due:
+                self._judge_second(sent)
+            return self._alias(player_id, sent, reserve, first)
+        row = self._give_back(player_id, reserve)
+        row.reference = sent.original_id
+        self._put(sent, REVERSE, sent.transaction_id, row)
+        if sent.round_closed:
+            key = (player_id, reserve.game_id, reserve.round_id)
+            self.rounds[key].close(row)
+        return self._receipt(player_id, row)
+
+    def _give_back(self, player_id: str, reserve: Row) -> Row:
+        cash, bonus = reserve.taken()
+        row = Row("RELEASE", "POSTED", currency=reserve.currency)
+        row.cash, row.bonus = -reserve.cash - cash, -reserve.bonus - bonus
+        row.reserved = -row.cash - row.bonus
+        reserve.release = row
+        key = (player_id, reserve.game_id, reserve.round_id)
+        self.rounds[key].rows.append(row)
+        return row
+
+    def expire(self, player_id: str, integration: str, name: str) -> bool:
+        """Release a reserve whose life is over; say whether it was open."""
+        reserve = self.ids[MOVE, integration, player_id, name]
+        is_spent = bool(reserve.amount) and reserve.captured() == reserve.amount
+        if not reserve.is_due or reserve.release is not None or is_spent:
+            return False
+        row = self._give_back(player_id, reserve)
+        row.is_due = True
+        self._post(player_id, row)
+        return True
 
     def _judge_unknown(self, sent: Rollback, receipt: dict[str, Any]) -> dict[str, Any]:
         """Answer with a tombstone, which stands, or refuse where the rules do."""
@@ -109,7 +149,7 @@ class Rollbacks(Ledger):
                 self._judge_second(sent)
                 return self._alias(player_id, sent, original, row)
         self._judge_round(sent, round_, unit)
-        cash, bonus, _ = self._wallet(player_id, original.currency)
+        cash, bonus, _, reserved = self._wallet(player_id, original.currency)
         row = Row(
             "ROLLBACK", "POSTED", currency=original.currency, reference=sent.original_id
         )
@@ -120,7 +160,8 @@ class Rollbacks(Ledger):
             if wins == "NO_OP":
                 return self._alias(player_id, sent, original, None)
         total = cash + bonus + row.cash + row.bonus
-        if not MIN <= min(cash + row.cash, total) <= max(cash + row.cash, total) <= MAX:
+        least, most = min(cash + row.cash, total), max(cash + row.cash, total)
+        if not MIN <= least <= max(most, total + reserved) <= MAX:
             raise RefusedError("BALANCE_OUT_OF_RANGE")
         row.reversed_rows = unit
         for each in unit:

@@ -71,8 +71,12 @@ class Wins(Ledger):
         stakes = [] if bet is None else [bet]
         if round_ is not None and not win.bet_transaction_id:
             stakes = round_.standing()
-        bonus = -sum(stake.bonus for stake in stakes)
-        staked = -sum(stake.cash for stake in stakes) + bonus
+        if bet is not None:
+            parts = [(-bet.cash, -bet.bonus)]
+        else:
+            parts = [stake.taken() for stake in stakes]
+        bonus = sum(part[1] for part in parts)
+        staked = sum(part[0] for part in parts) + bonus
         return int(Fraction(amount * bonus, staked)) if bonus > 0 else 0
 
     def _bet_of(self, win: Win) -> Row | None:
@@ -85,12 +89,18 @@ class Wins(Ledger):
             self._after_rollback(win)
             return None
         for name, fits in (
-            ("kind", bet.kind == "BET" and not bet.is_tip),
+            ("kind", bet.kind in {"BET", "RESERVE"} and not bet.is_tip),
             ("round_id", bet.round_id == win.round_id),
             ("game_id", bet.game_id == win.game_id),
         ):
             if not fits:
                 raise RefusedError("REFERENCE_MISMATCH", field=name)
+        if bet.kind == "RESERVE" and not bet.captures:
+            if bet.release is None:
+                self._without_bet(win)
+            else:
+                self._after_rollback(win)
+            return None
         return bet
 
     def _without_bet(self, win: Win) -> None:

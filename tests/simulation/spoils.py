@@ -1,6 +1,6 @@
 """Spoil a wallet command: change one thing that a caller may get wrong."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from random import Random
 from typing import Any
 
@@ -8,6 +8,7 @@ from tests.simulation.deployment import LATE_KEY
 
 from cage.core.adjust import Adjust, Reference
 from cage.core.money import INT64_MAX, INT64_MIN
+from cage.core.reservation import Capture, Reserve
 from cage.core.wallet import (
     Award,
     Bet,
@@ -19,7 +20,18 @@ from cage.core.wallet import (
     Win,
 )
 
-WALLET = (Bet, Win, Play, Rollback, CloseRound, Award, Adjust, GetBalance)
+WALLET = (
+    Bet,
+    Win,
+    Play,
+    Rollback,
+    CloseRound,
+    Award,
+    Adjust,
+    Reserve,
+    Capture,
+    GetBalance,
+)
 
 # What a caller may get wrong, or change in a retry. What a command lacks stays.
 SPOILS: list[dict[str, object]] = [
@@ -58,6 +70,9 @@ SPOILS: list[dict[str, object]] = [
     {"transaction_id": "t1"},
     {"bet_transaction_id": "t1"},
     {"original_id": "t1"},
+    {"reserve_transaction_id": "t1"},
+    {"releases": True},
+    {"releases": False},
     {"delta": -10},
     {"delta": INT64_MIN},
     {"delta": INT64_MAX},
@@ -72,16 +87,17 @@ SPOILS: list[dict[str, object]] = [
 
 def spoil(command: Any, content: dict[str, object]) -> Any:
     """Change fields of a command; in a play those of every action too."""
-    known = {name: value for name, value in content.items() if hasattr(command, name)}
+    own = {field.name for field in fields(command)}
+    known = {name: value for name, value in content.items() if name in own}
     changed = replace(command, **known)
     if isinstance(command, Play) and command.actions:
         *rest, last = command.actions
         of_play = {"session_digest", "round_closed"}
-        own = {name: content[name] for name in content.keys() - of_play}
-        everywhere = {*known, "currency_code"} & own.keys()
-        shared = {name: own[name] for name in everywhere}
+        inner = {name: content[name] for name in content.keys() - of_play}
+        everywhere = {*known, "currency_code"} & inner.keys()
+        shared = {name: inner[name] for name in everywhere}
         actions = [spoil(each, shared) for each in rest]
-        actions.append(spoil(last, own))
+        actions.append(spoil(last, inner))
         if len({each.transaction_id for each in actions}) == len(actions):
             changed.actions = tuple(actions)
     return changed

@@ -11,7 +11,7 @@ import pytest
 from tests.simulation.calls import bet, get_balance, rollback, win
 from tests.simulation.commands import Again, expand
 from tests.simulation.deployment import Clock, contents, fresh_database
-from tests.simulation.ledger import MOVE, REVERSE
+from tests.simulation.ledger import CAPTURE, MOVE, REVERSE
 from tests.simulation.model import Model
 from tests.simulation.rules import switch_rules
 from tests.simulation.spoils import WALLET
@@ -186,7 +186,11 @@ def check_caller(recorder: Recorder, sent: list[tuple[Any, Any]]) -> None:
 
 def in_order(model: Model) -> list[tuple[int, str]]:
     """List what the model stored, in its order."""
-    spaces = {MOVE: KeySpace.MOVE, REVERSE: KeySpace.REVERSE}
+    spaces = {
+        MOVE: KeySpace.MOVE,
+        REVERSE: KeySpace.REVERSE,
+        CAPTURE: KeySpace.CAPTURE,
+    }
     return [(spaces[space], name) for space, _, _, name in model.ids]
 
 

@@ -43,6 +43,7 @@ from cage.core.jurisdiction import LimitPeriod
 from cage.core.limit import REMOVAL, LimitAnswer, LimitKind, LimitOrigin, LimitView
 from cage.core.player import PlayerStatus
 from cage.core.registry import Integration
+from cage.core.reservation import ExpireReserve
 from cage.core.round import Round
 from cage.core.rules import Rules
 from cage.core.session import EndSession
@@ -54,12 +55,17 @@ from cage.core.wallet import (
     Receipt,
     State,
     Transaction,
+    Wallet,
 )
 from cage.storage import verify
 
 Tables = dict[str, list[tuple[Any, ...]]]
 
-PLAYER_ACCOUNTS = {Account.PLAYER_CASH, Account.PLAYER_BONUS}
+PLAYER_ACCOUNTS = {
+    Account.PLAYER_CASH,
+    Account.PLAYER_BONUS,
+    Account.PLAYER_RESERVED,
+}
 HOUSE_ACCOUNTS = {Account.GAME, Account.AWARD, Account.TIP}
 # What a stored refusal may touch: its rows, the chain of its wallet, the journal.
 TOUCHED = {"transactions", "wallets", "batches", "lanes"}
@@ -108,9 +114,9 @@ def shown_limit(view: LimitView) -> tuple[object, ...]:
     )
 
 
-def shown_balance(balance: Balance) -> tuple[int, int, int]:
-    """Write a balance as cash, bonus and version."""
-    return (balance.cash, balance.bonus, balance.version)
+def shown_balance(balance: Balance) -> tuple[int, int, int, int]:
+    """Write a balance as cash, bonus, version and what is reserved."""
+    return (balance.cash, balance.bonus, balance.version, balance.reserved)
 
 
 def shown_receipt(receipt: Receipt) -> dict[str, Any]:
@@ -119,7 +125,7 @@ def shown_receipt(receipt: Receipt) -> dict[str, Any]:
     return {
         "cash": row.cash,
         "bonus": row.bonus,
-        "after": (row.cash_after, row.bonus_after, row.version),
+        "after": (row.cash_after, row.bonus_after, row.version, row.reserved_after),
         "current": shown_balance(receipt.current),
         "replayed": receipt.replayed,
         "tombstone": receipt.tombstone,
@@ -219,6 +225,29 @@ class WalletMachine(RuleBasedStateMachine):
         self.changes += 1
         self.send(draw_change(Random(number), f"change-{self.changes}"))
 
+    @rule(number=NUMBERS)
+    def expire(self, number: int) -> None:
+        """Sweep one reserve, whatever became of it."""
+        rows = [Transaction(*values) for values in self.tables["transactions"]]
+        kind, state = Kind.RESERVE, State.POSTED
+        rows = [row for row in rows if (row.kind, row.state) == (kind, state)]
+        if not rows:
+            return
+        row = Random(number).choice(rows)
+        players = {gate[1]: str(gate[2]) for gate in self.tables["gates"]}
+        integrations = self.writer.registry.integrations_by_no
+        player_id = players[row.player_no]
+        expected = self.model.expire(
+            player_id,
+            integrations[row.integration_no].integration_id,
+            row.transaction_id,
+        )
+        expire = ExpireReserve(player_id=player_id, reserve_no=row.item_no)
+
+        assert self.writer.apply([expire]).outcomes == [expected]
+
+        self.tables = contents(self.writer._connection)
+
     def draw(self, numbers: list[int]) -> list[Any]:
         """Draw calls that follow those sent before."""
         return expand(numbers, call_or_again, self.history)
@@ -232,8 +261,11 @@ class WalletMachine(RuleBasedStateMachine):
             sums[item_no, currency_no] += amount
             if account in PLAYER_ACCOUNTS:
                 held[currency_no] += amount
-        for _, _, currency_no, cash, bonus, *_ in self.tables["wallets"]:
-            held[currency_no] -= cash + bonus
+        for values in self.tables["wallets"]:
+            wallet = Wallet(*values)
+            whole = wallet.cash + wallet.bonus + wallet.reserved
+            held[wallet.currency_no] -= whole
+            assert wallet.reserved >= 0
 
         assert not any(sums.values())
         assert not any(held.values())
@@ -263,7 +295,7 @@ class WalletMachine(RuleBasedStateMachine):
         """No bet leaves cash or bonus lower than zero and lower than before."""
         for values in self.tables["transactions"]:
             row = Transaction(*values)
-            if row.kind == Kind.BET:
+            if row.kind in (Kind.BET, Kind.RESERVE):
                 assert row.cash == 0 or row.cash_after >= 0
                 assert row.bonus == 0 or row.bonus_after >= 0
 

@@ -125,6 +125,12 @@ from cage.client._pages import (
 from cage.client._players import (
     Players,
 )
+from cage.client._reserve_errors import (
+    ReserveExceededError,
+    ReserveExpiredError,
+    ReserveNotFoundError,
+    ReserveReleasedError,
+)
 from cage.client._responsible_gaming import (
     ResponsibleGaming,
 )
@@ -231,6 +237,10 @@ __all__ = [
     "RefusedBetRule",
     "RefusedError",
     "RequestMismatchError",
+    "ReserveExceededError",
+    "ReserveExpiredError",
+    "ReserveNotFoundError",
+    "ReserveReleasedError",
     "ResponsibleGaming",
     "RetryPolicy",
     "RoleNotAllowedError",

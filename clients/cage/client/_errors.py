@@ -52,6 +52,8 @@ this client may send a reason without a class: that is a plain CageError, and it
     |   +-- RoundClosedError
     |   +-- AlreadyRolledBackError
     |   +-- FreeRoundsUnavailableError
+    |   +-- ReserveReleasedError
+    |   +-- ReserveExpiredError
     +-- ConflictError             STOP_AND_REPORT
     |   +-- BetNotFoundError
     |   +-- ReferenceMismatchError
@@ -62,6 +64,8 @@ this client may send a reason without a class: that is a plain CageError, and it
     |   +-- IdTakenError
     |   +-- PaymentStateError
     |   +-- BalanceOutOfRangeError
+    |   +-- ReserveNotFoundError
+    |   +-- ReserveExceededError
     +-- TryAgainError             RETRY_SAME_ID
         +-- OverloadedError
         +-- DeadlineTooShortError

@@ -16,9 +16,12 @@ from cage.wallet.v1.wallet_service_pb2 import (
     AdjustResponse,
     AwardResponse,
     BetResponse,
+    CaptureResponse,
     CloseRoundResponse,
     GetBalanceResponse,
     PlayResponse,
+    ReleaseResponse,
+    ReserveResponse,
     RollbackResponse,
     WinResponse,
 )
@@ -63,3 +66,6 @@ class Operations:
     close_round = _operation(requests.close_round, CloseRoundResponse)
     award = _operation(requests.award, AwardResponse)
     adjust = _operation(requests.adjust, AdjustResponse)
+    reserve = _operation(requests.reserve, ReserveResponse)
+    capture = _operation(requests.capture, CaptureResponse)
+    release = _operation(requests.release, ReleaseResponse)

@@ -10,7 +10,7 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
-from cage.client import _errors, _limit_errors
+from cage.client import _errors, _limit_errors, _reserve_errors
 from cage.client._errors import CageError, UnknownOutcomeError
 from cage.error.v1.error_detail_pb2 import ADVICE_UNSPECIFIED, ErrorDetail
 
@@ -20,7 +20,7 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 def _leaves() -> dict[str, type[CageError]]:
-    found = vars(_errors) | vars(_limit_errors)
+    found = vars(_errors) | vars(_limit_errors) | vars(_reserve_errors)
     classes = [value for value in found.values() if isinstance(value, type)]
     return {c.reason: c for c in classes if issubclass(c, CageError) and c.reason}
 

@@ -1,7 +1,8 @@
 """Convert times for the wire."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 
@@ -14,3 +15,12 @@ def timestamp_of(time: datetime | None) -> Timestamp | None:
     timestamp = Timestamp()
     timestamp.FromDatetime(time)
     return timestamp
+
+
+def duration_of(time: timedelta | None) -> Duration | None:
+    """Convert a length of time."""
+    if time is None:
+        return None
+    duration = Duration()
+    duration.FromTimedelta(time)
+    return duration

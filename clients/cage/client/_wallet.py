@@ -29,6 +29,8 @@ from cage.wallet.v1.wallet_service_pb2 import (
     BatchExecuteResponse,
     BetRequest,
     BetResponse,
+    CaptureRequest,
+    CaptureResponse,
     CloseRoundRequest,
     CloseRoundResponse,
     ExportRoundsRequest,
@@ -47,6 +49,10 @@ from cage.wallet.v1.wallet_service_pb2 import (
     ListUnfinishedRoundsResponse,
     PlayRequest,
     PlayResponse,
+    ReleaseRequest,
+    ReleaseResponse,
+    ReserveRequest,
+    ReserveResponse,
     RollbackRequest,
     RollbackResponse,
     WatchBalanceRequest,
@@ -65,6 +71,9 @@ OperationRequest: TypeAlias = (
     | CloseRoundRequest
     | AwardRequest
     | AdjustRequest
+    | ReserveRequest
+    | CaptureRequest
+    | ReleaseRequest
     | GetBalanceRequest
 )
 OperationReply: TypeAlias = (
@@ -75,6 +84,9 @@ OperationReply: TypeAlias = (
     | CloseRoundResponse
     | AwardResponse
     | AdjustResponse
+    | ReserveResponse
+    | CaptureResponse
+    | ReleaseResponse
     | GetBalanceResponse
 )
 

@@ -9,10 +9,10 @@ left out is made here, once, so that every retry carries the same one.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cage.client._ids import new_id
-from cage.client._times import timestamp_of
+from cage.client._times import duration_of, timestamp_of
 from cage.type.v1.money_pb2 import Money
 from cage.wallet.v1.wallet_pb2 import (
     AwardKind,
@@ -26,6 +26,7 @@ from cage.wallet.v1.wallet_service_pb2 import (
     AdjustRequest,
     AwardRequest,
     BetRequest,
+    CaptureRequest,
     CloseRoundRequest,
     GetBalanceRequest,
     Original,
@@ -34,6 +35,8 @@ from cage.wallet.v1.wallet_service_pb2 import (
     PlayRequest,
     PlayWin,
     Reference,
+    ReleaseRequest,
+    ReserveRequest,
     RollbackRequest,
     WinRequest,
 )
@@ -42,11 +45,14 @@ __all__ = [
     "adjust",
     "award",
     "bet",
+    "capture",
     "close_round",
     "get_balance",
     "play",
     "play_bet",
     "play_win",
+    "release",
+    "reserve",
     "rollback",
     "win",
 ]
@@ -343,4 +349,103 @@ def adjust(
         details=details,
         delta=delta,
         references=named,
+    )
+
+
+def reserve(
+    *,
+    player_id: str,
+    game_id: str,
+    round_id: str,
+    amount: Money,
+    transaction_id: str | None = None,
+    session_token: str = "",
+    life: timedelta | None = None,
+    occur_time: datetime | None = None,
+    details: str = "",
+) -> ReserveRequest:
+    """Set the stake of a two-phase bet aside, for ``capture`` and ``release``.
+
+    ``life`` is 1 second to 90 days; without it the rules say how long. After
+    UnknownOutcomeError send the same id again or release it.
+
+    Raises what ``bet`` raises.
+    """
+    return ReserveRequest(
+        player_id=player_id,
+        game_id=game_id,
+        round_id=round_id,
+        transaction_id=transaction_id or new_id(),
+        amount=amount,
+        session_token=session_token,
+        occur_time=timestamp_of(occur_time),
+        details=details,
+        life=duration_of(life),
+    )
+
+
+def capture(
+    *,
+    player_id: str,
+    game_id: str,
+    round_id: str,
+    amount: Money,
+    reserve_transaction_id: str,
+    transaction_id: str | None = None,
+    session_token: str = "",
+    round_closed: bool = False,
+    occur_time: datetime | None = None,
+    details: str = "",
+) -> CaptureRequest:
+    """Take a part of a reserve, or all of it, as the stake of the round.
+
+    After UnknownOutcomeError repeat it with the same id until it is answered.
+
+    Raises ReserveNotFoundError, ReserveExceededError, ReserveReleasedError,
+    ReserveExpiredError, ReferenceMismatchError, RoundClosedError,
+    TransactionMismatchError, CurrencyMismatchError, BalanceOutOfRangeError.
+    """
+    return CaptureRequest(
+        player_id=player_id,
+        game_id=game_id,
+        round_id=round_id,
+        transaction_id=transaction_id or new_id(),
+        amount=amount,
+        session_token=session_token,
+        round_closed=round_closed,
+        occur_time=timestamp_of(occur_time),
+        details=details,
+        reserve_transaction_id=reserve_transaction_id,
+    )
+
+
+def release(
+    *,
+    player_id: str,
+    reserve_transaction_id: str,
+    transaction_id: str | None = None,
+    game_id: str = "",
+    round_id: str = "",
+    session_token: str = "",
+    round_closed: bool = False,
+    occur_time: datetime | None = None,
+    details: str = "",
+) -> ReleaseRequest:
+    """Give back what is left of a reserve; what was captured stays.
+
+    An unknown reserve succeeds with ``tombstone``: should it come later it is refused.
+    After UnknownOutcomeError repeat it until it is answered.
+
+    Raises ReferenceMismatchError, TransactionMismatchError, PlayerNotFoundError.
+    """
+    return ReleaseRequest(
+        player_id=player_id,
+        game_id=game_id,
+        round_id=round_id,
+        transaction_id=transaction_id or new_id(),
+        session_token=session_token,
+        round_closed=round_closed,
+        occur_time=timestamp_of(occur_time),
+        details=details,
+        reserve_transaction_id=reserve_transaction_id,
     )

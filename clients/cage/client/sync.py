@@ -175,6 +175,9 @@ class _SyncOperations(_Facade[_Travelling_co]):
     close_round = _blocking(Operations.close_round)
     award = _blocking(Operations.award)
     adjust = _blocking(Operations.adjust)
+    reserve = _blocking(Operations.reserve)
+    capture = _blocking(Operations.capture)
+    release = _blocking(Operations.release)
 
 
 class SyncStream(_SyncOperations[Stream]):

@@ -54,6 +54,15 @@ class PlayerRow:
     profile: Profile
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueReserve:
+    """Name a reserve whose life is over, and where it stands among those."""
+
+    player_id: str
+    reserve_no: int
+    expire_time_us: int
+
+
 class Reads(Protocol):
     """Answer queries from committed state, apart from the lanes."""
 
@@ -99,6 +108,15 @@ class Reads(Protocol):
 
     async def payment(self, lane: int, payment_no: int) -> Payment | None:
         """Find a payment."""
+        ...
+
+    async def due_reserves(
+        self, lane: int, *, now_us: int, after: tuple[int, int], limit: int
+    ) -> Sequence[DueReserve]:
+        """List the open reserves of a lane that expire by a time, the first due first.
+
+        ``after`` is the expiry and the number of the last one already seen.
+        """
         ...
 
     async def changes(

@@ -19,6 +19,7 @@ from cage.core.event import is_hidden
 from cage.core.ids import lane_of
 from cage.core.player import Gate
 from cage.core.registry import ApiKey, Registry, Role
+from cage.core.reservation import Capture, Reserve
 from cage.core.wallet import (
     Award,
     Bet,
@@ -32,7 +33,18 @@ from cage.core.wallet import (
     Win,
 )
 
-WalletCommand = Bet | Win | Play | Rollback | CloseRound | Award | Adjust | GetBalance
+WalletCommand = (
+    Bet
+    | Win
+    | Play
+    | Rollback
+    | CloseRound
+    | Award
+    | Adjust
+    | Reserve
+    | Capture
+    | GetBalance
+)
 
 # A filtered list reads at most so many rows for one page, then gives a short page
 # with a token, so that no page takes long.
@@ -114,7 +126,7 @@ class WalletApp:
             _KEY_SPACES.get(kind, KeySpace.MOVE),
             transaction_id,
         )
-        if row is None or is_hidden(row) or kind not in (Kind.UNSPECIFIED, row.kind):
+        if row is None or is_hidden(row) or not _is_of(row, kind):
             raise CageError(Reason.TRANSACTION_NOT_FOUND, transaction_id=transaction_id)
         return (await self._view(gate, [row]))[0]
 
@@ -190,8 +202,11 @@ class WalletApp:
         ]
 
 
+_REVERSALS = (Kind.ROLLBACK, Kind.RELEASE)
 _KEY_SPACES = {
     Kind.ROLLBACK: KeySpace.REVERSE,
+    Kind.RELEASE: KeySpace.REVERSE,
+    Kind.CAPTURE: KeySpace.CAPTURE,
     Kind.CLOSE_ROUND: KeySpace.CLOSE,
     Kind.DEPOSIT: KeySpace.PAYMENT,
 }
@@ -201,7 +216,17 @@ def _holds_bet(command: WalletCommand) -> bool:
     """Say whether a command is of those that overload sheds first."""
     if isinstance(command, Play):
         return any(isinstance(action, Bet) for action in command.actions)
-    return isinstance(command, Bet)
+    return isinstance(command, Bet | Reserve)
+
+
+def _is_of(row: Transaction, kind: Kind) -> bool:
+    """Say whether a row is of a kind that was asked for, if any was.
+
+    A rollback of a reserve is its release, so each is found as the other.
+    """
+    return kind in (Kind.UNSPECIFIED, row.kind) or (
+        kind in _REVERSALS and row.kind in _REVERSALS
+    )
 
 
 def row_bytes(row: Transaction) -> int:

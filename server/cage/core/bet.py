@@ -13,6 +13,7 @@ from cage.core.money import INT64_MAX, to_ledger
 from cage.core.player import Gate
 from cage.core.registry import ApiKey, Game
 from cage.core.replay import differing_field, replay_state
+from cage.core.reservation import Reserve
 from cage.core.round import Round
 from cage.core.rules import RefusedBetRule
 from cage.core.session import judge_session
@@ -92,7 +93,7 @@ def judge_entry(
 
 
 def judge_bet(
-    book: Book, gate: Gate, game: Game, wallet: Wallet, bet: Bet, amount: int
+    book: Book, gate: Gate, game: Game, wallet: Wallet, bet: Bet | Reserve, amount: int
 ) -> None:
     """Let a bet pass its round, its campaign and the player's limits and funds."""
     round_ = book.round((gate.player_no, game.game_no, bet.round_id))
@@ -181,7 +182,7 @@ def store_refusal(
     gate: Gate,
     game: Game,
     wallet: Wallet,
-    move: Bet | Win,
+    move: Bet | Win | Reserve,
     amount: int,
     refusal: CageError,
     unit: tuple[int, int] = (0, 0),
@@ -189,7 +190,9 @@ def store_refusal(
     """Store a refusal that depends on state under its id, without money."""
     extra: dict[str, object] = dict(move.extra or {})
     kind, variant = Kind.WIN, 0
-    if isinstance(move, Bet):
+    if isinstance(move, Reserve):
+        kind = Kind.RESERVE
+    elif isinstance(move, Bet):
         kind, variant = Kind.BET, int(move.kind)
         if move.campaign_id:
             extra["campaign_id"] = move.campaign_id

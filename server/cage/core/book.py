@@ -22,6 +22,7 @@ from cage.core.jurisdiction import Jurisdiction, Jurisdictions, profile_of
 from cage.core.payment import Payment
 from cage.core.player import BLOCK_ALL, Gate, PlayerStatus, Profile
 from cage.core.registry import ApiKey, Currency, Game, Registry
+from cage.core.reservation import Reservation
 from cage.core.round import Round
 from cage.core.rules import Rules
 from cage.core.session import LaunchToken, Session, SessionToken
@@ -39,6 +40,7 @@ from cage.core.wallet import (
 # Plain integers: a driver binds them several times faster than enum members.
 _CASH = int(Account.PLAYER_CASH)
 _BONUS = int(Account.PLAYER_BONUS)
+_RESERVED = int(Account.PLAYER_RESERVED)
 _TIP = int(Account.TIP)
 _GAME = int(Account.GAME)
 _POSTED = int(State.POSTED)
@@ -120,6 +122,7 @@ class Book:
     sessions: dict[int, Session] = field(default_factory=dict)
     launches: dict[str, LaunchToken] = field(default_factory=dict)
     payments: dict[int, Payment] = field(default_factory=dict)
+    reservations: dict[int, Reservation] = field(default_factory=dict)
     requests: dict[RequestKey, Request] = field(default_factory=dict)
     transactions: list[Transaction] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
@@ -267,6 +270,7 @@ class Book:
         amount: int = 0,
         cash: int = 0,
         bonus: int = 0,
+        reserved: int = 0,
         game_no: int = 0,
         round_id: str = "",
         round_: Round | None = None,
@@ -281,16 +285,16 @@ class Book:
     ) -> Transaction:
         """Append one transaction, move its money and post its entries.
 
-        ``cash`` and ``bonus`` are signed from the player's view. ``house`` is the
-        account on the other side, whose number is the game's (0 without one);
-        ``tips`` is the part of the movement that is on TIP instead.
+        ``cash``, ``bonus`` and ``reserved`` are signed from the player's view.
+        ``house`` is the account on the other side, whose number is the game's (0
+        without one); ``tips`` is the part of the movement that is on TIP instead.
         """
         item_no = self.next_no
         self.next_no = item_no + 1
         wallet.item_count += 1
-        if cash or bonus:
-            self._post(wallet, item_no, cash, bonus)
-        rest = cash + bonus - tips
+        if cash or bonus or reserved:
+            self._post(wallet, item_no, cash, bonus, reserved)
+        rest = cash + bonus + reserved - tips
         if rest:
             self._post_house(wallet, item_no, rest, house, game_no)
         if tips:
@@ -328,7 +332,9 @@ class Book:
             kept = json.loads(row.extra) if row.extra else {}
             row.extra = canonical({**kept, COUNTED: counts})
 
-    def _post(self, wallet: Wallet, item_no: int, cash: int, bonus: int) -> None:
+    def _post(
+        self, wallet: Wallet, item_no: int, cash: int, bonus: int, reserved: int
+    ) -> None:
         """Move money in the wallet and write the player's lines."""
         wallet.version += 1
         wallet.cash += cash
@@ -344,6 +350,12 @@ class Book:
             self.entries.append(
                 (lane, item_no, _BONUS, player_no, currency_no, bonus,
                  wallet.bonus, version)
+            )  # fmt: skip
+        if reserved:
+            wallet.reserved += reserved
+            self.entries.append(
+                (lane, item_no, _RESERVED, player_no, currency_no, reserved,
+                 wallet.reserved, version)
             )  # fmt: skip
 
     def _post_house(

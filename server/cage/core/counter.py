@@ -37,10 +37,13 @@ Count = list[int]
 # Where a row keeps what it counted, inside of ``extra``.
 COUNTED = "counted"
 # Rows that give back, and take back, what earlier rows counted.
-REVERSING = frozenset({int(Kind.ROLLBACK)})
-# Rows whose money is staked or won; a bet's amount is also a wager.
-_PLAYED = frozenset(map(int, (Kind.BET, Kind.WIN, Kind.AWARD, Kind.ADJUST)))
-_BET = int(Kind.BET)
+REVERSING = frozenset({int(Kind.ROLLBACK), int(Kind.RELEASE)})
+# Rows whose amount is a wager. A reserve is one at once, because all of it may be
+# captured; what is released counts no more.
+WAGERS = frozenset({int(Kind.BET), int(Kind.RESERVE)})
+# Rows whose money is staked or won.
+_PLAYED = WAGERS | {int(Kind.WIN), int(Kind.AWARD), int(Kind.ADJUST)}
+_RELEASE = int(Kind.RELEASE)
 
 _REASONS = {
     LimitKind.DEPOSIT: Reason.DEPOSIT_LIMIT,
@@ -150,13 +153,15 @@ def count_row(
     book: "Book", gate: Gate, row: Transaction, round_: "Round | None"
 ) -> list[Count]:
     """Move the counters by one posted row; return what it counted."""
-    if row.kind in REVERSING:
+    if row.kind == _RELEASE:
+        counts = released_counts(book.by_no[row.reference_no], row.amount)
+    elif row.kind in REVERSING:
         original = book.by_no[row.reference_no]
         counts = reversed_counts(reversed_rows(original, row.unit_no, round_))
     elif row.kind in _PLAYED:
         sums = {
             int(LimitKind.LOSS): -(row.cash + row.bonus),
-            int(LimitKind.WAGER): row.amount if row.kind == _BET else 0,
+            int(LimitKind.WAGER): row.amount if row.kind in WAGERS else 0,
         }
         counts = counts_of(book, gate, row.currency_no, sums)
     else:
@@ -228,3 +233,10 @@ def reversed_counts(rows: Iterable[Transaction]) -> list[Count]:
             window = (kind, period, start_us)
             sums[window] = sums.get(window, 0) - delta
     return [[*window, delta] for window, delta in sums.items() if delta]
+
+
+def released_counts(reserve: Transaction, amount: int) -> list[Count]:
+    """Say what of a reserve's counts goes back with a released part of it."""
+    if not amount:
+        return []
+    return [[*window, -amount] for *window, _ in counts_in(reserve.extra)]

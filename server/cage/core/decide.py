@@ -45,6 +45,8 @@ from cage.core.player import (
     SetPlayerBlocks,
     SetPlayerStatus,
 )
+from cage.core.reservation import Capture, ExpireReserve, Reserve
+from cage.core.reserve import decide_capture, decide_expire_reserve, decide_reserve
 from cage.core.rollback import decide_rollback
 from cage.core.session import Authenticate, CreateLaunchToken, EndSession
 from cage.core.wallet import Award, Bet, CloseRound, GetBalance, Play, Rollback, Win
@@ -60,6 +62,9 @@ DECISIONS: dict[type, Decision] = {
     CloseRound: decide_close_round,
     Award: decide_award,
     Adjust: decide_adjust,
+    Reserve: decide_reserve,
+    Capture: decide_capture,
+    ExpireReserve: decide_expire_reserve,
     GetBalance: decide_get_balance,
     RegisterPlayer: decide_register_player,
     SetPlayerStatus: decide_set_player_status,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cage.core import admin, key, kyc
+from cage.core import admin, key, kyc, reserve_needs
 from cage.core.adjust import Adjust
 from cage.core.book import Book, IdKey, RequestKey, RoundKey, WalletKey
 from cage.core.counter import CounterKey, counter_keys
@@ -30,6 +30,8 @@ from cage.core.player import (
     SetPlayerStatus,
 )
 from cage.core.request import Command
+from cage.core.reservation import Capture, Reserve
+from cage.core.reserve_needs import need_reservations
 from cage.core.rules import WinsPerBetRule
 from cage.core.session import Authenticate, CreateLaunchToken, EndSession
 from cage.core.wallet import (
@@ -45,7 +47,7 @@ from cage.core.wallet import (
     Win,
 )
 
-Move = Bet | Win | Award | Adjust
+Move = Bet | Win | Award | Adjust | Reserve
 
 
 @dataclass(slots=True)
@@ -65,6 +67,7 @@ class Needs:
     launches: set[str] = field(default_factory=set)
     open_sessions: set[int] = field(default_factory=set)
     payments: set[int] = field(default_factory=set)
+    reservations: set[int] = field(default_factory=set)
     profiles: set[int] = field(default_factory=set)
     all_wallets: set[int] = field(default_factory=set)
     requests: set[RequestKey] = field(default_factory=set)
@@ -106,6 +109,7 @@ def more_needs(book: Book, commands: Sequence[object]) -> Needs | None:
         need = MORE.get(type(command))
         if need is not None and need(book, needs, command):
             asked = True
+    asked = need_reservations(book, needs) or asked
     return needs if asked else None
 
 
@@ -127,7 +131,7 @@ def _move(book: Book, needs: Needs, move: Move) -> tuple[Gate, int] | None:
     return gate, integration_no
 
 
-def _bet(book: Book, needs: Needs, bet: Bet) -> None:
+def _bet(book: Book, needs: Needs, bet: Bet | Reserve) -> None:
     found = _move(book, needs, bet)
     if found is not None and found[0].limits:
         needs.counters.update(counter_keys(book, found[0]))
@@ -155,7 +159,7 @@ def _play(book: Book, needs: Needs, play: Play) -> None:
     _round(book, needs, play)
 
 
-def _round(book: Book, needs: Needs, command: Play | CloseRound) -> None:
+def _round(book: Book, needs: Needs, command: Play | CloseRound | Capture) -> None:
     gate = book.gates.get(command.player_id)
     game = book.registry.games.get(command.game_id)
     if gate is not None and game is not None:
@@ -438,6 +442,8 @@ FIRST: dict[type, First] = {
     CloseRound: _round,
     Award: _award,
     Adjust: _adjust,
+    Reserve: _bet,
+    **reserve_needs.FIRST,
     GetBalance: _get_balance,
     RegisterPlayer: _request,
     SetPlayerStatus: _profile,
@@ -463,5 +469,6 @@ MORE: dict[type, More] = {
     Play: _play_more,
     Rollback: _rollback_more,
     CloseRound: _close_more,
+    **reserve_needs.MORE,
     Authenticate: _authenticate_more,
 }

@@ -22,6 +22,7 @@ def differing_field(
     campaign_id: str,
     is_unit: bool,
     variant: int = 0,
+    reference: str = "bet_transaction_id",
 ) -> str:
     """Name the first field in which a retry differs from the stored transaction.
 
@@ -42,7 +43,7 @@ def differing_field(
         ("currency_code", currency.currency_code != currency_code),
         ("amount", earlier.amount != amount),
         ("round_id", earlier.round_id != round_id),
-        ("bet_transaction_id", earlier.reference_no != reference_no),
+        (reference, earlier.reference_no != reference_no),
         ("game_id", stored_game_id != game_id),
         ("campaign_id", stored_extra(earlier).get("campaign_id", "") != campaign_id),
     )

@@ -12,6 +12,8 @@ from cage.core.money import INT64_MAX, INT64_MIN, to_ledger
 from cage.core.player import Gate
 from cage.core.registry import ApiKey
 from cage.core.replay import mismatch
+from cage.core.reservation import ReservationState
+from cage.core.reserve import post_release
 from cage.core.round import Round, RoundState
 from cage.core.rules import RollbackAmountRule, Rules, Verdict, WinRollbackRule
 from cage.core.wallet import (
@@ -26,6 +28,9 @@ from cage.core.wallet import (
     Transaction,
     Wallet,
 )
+
+# Kinds of what answers a rollback.
+_REVERSING = (Kind.ROLLBACK, Kind.RELEASE)
 
 
 def decide_rollback(book: Book, rollback: Rollback) -> Receipt:
@@ -57,7 +62,39 @@ def decide_rollback(book: Book, rollback: Rollback) -> Receipt:
     if original.state == State.REFUSED:
         return _alias(book, key, gate, rollback, stands_for=original)
     _judge_amount(book, rules, rollback, original)
+    if original.kind == Kind.RESERVE:
+        return _release(book, key, gate, rollback, original)
     return _reverse_posted(book, key, gate, rollback, original)
+
+
+def _release(
+    book: Book, key: ApiKey, gate: Gate, rollback: Rollback, reserve: Transaction
+) -> Receipt:
+    """Give a reserve back, or answer as what did so first.
+
+    A rollback says that the reserve did not happen, so it is refused once something
+    was captured; a release gives the rest back.
+    """
+    reservation = book.reservations[reserve.item_no]
+    if reservation.capture_count and not rollback.releases:
+        raise CageError(Reason.ROLLBACK_NOT_ALLOWED)
+    if reservation.release_no:
+        is_own = reservation.state == ReservationState.RELEASED
+        if is_own and book.rules(key).second_rollback == Verdict.REFUSE:
+            raise CageError(Reason.ALREADY_ROLLED_BACK)
+        first = book.by_no[reservation.release_no]
+        return _alias(book, key, gate, rollback, stands_for=first)
+    row = post_release(
+        book,
+        gate,
+        reserve,
+        integration_no=key.integration_no,
+        transaction_id=rollback.transaction_id,
+        round_closed=rollback.round_closed,
+        extra=canonical(rollback.extra) if rollback.extra else None,
+    )
+    wallet = book.wallet(gate, reserve.currency_no)
+    return Receipt(row, book.balance(wallet), False)
 
 
 def _judge_unknown(rules: Rules, rollback: Rollback, receipt: Receipt) -> Receipt:
@@ -221,8 +258,9 @@ def take_back(round_: Round, unit: list[Transaction], now_us: int) -> None:
 def _judge_range(wallet: Wallet, cash: int, bonus: int) -> None:
     """Keep the balances inside 64 bits, or raise BALANCE_OUT_OF_RANGE."""
     after = (wallet.cash + cash, wallet.bonus + bonus)
-    # playable is cash + bonus, so the sum has to fit as well.
-    if max(*after, sum(after)) > INT64_MAX or min(*after, sum(after)) < INT64_MIN:
+    # playable is cash + bonus, and what is reserved comes back, so all has to fit.
+    whole = sum(after) + wallet.reserved
+    if max(*after, whole) > INT64_MAX or min(*after, sum(after)) < INT64_MIN:
         raise CageError(Reason.BALANCE_OUT_OF_RANGE)
 
 
@@ -281,7 +319,7 @@ def _answer(
     book: Book, wallet: Wallet, row: Transaction, stands_for: Transaction
 ) -> Receipt:
     """Answer as the first rollback; as oneself where the original was refused."""
-    is_rollback = stands_for.kind == Kind.ROLLBACK
+    is_rollback = stands_for.kind in _REVERSING
     return Receipt(
         stands_for if is_rollback else row,
         book.balance(wallet),
@@ -302,7 +340,7 @@ def _replay(
     Every action of a Play stands for the whole Play, so any of them may be named.
     """
     reference = earlier
-    while reference.kind == Kind.ROLLBACK:
+    while reference.kind in _REVERSING:
         reference = book.by_no[reference.reference_no]
     if original is None or (original.unit_no or original.item_no) != (
         reference.unit_no or reference.item_no

@@ -88,6 +88,7 @@ class Rules:
     settlement: SettlementRule = SettlementRule.BET_OR_ROUND
     play_funds: PlayFundsRule = PlayFundsRule.REQUEST_ORDER
     adjust_overdraft: AdjustOverdraftRule = AdjustOverdraftRule.REJECT
+    reserve_life_s: int = 604_800
 
 
 DEFAULT_RULES = Rules()

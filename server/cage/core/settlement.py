@@ -10,9 +10,13 @@ from cage.core.book import Book
 from cage.core.errors import CageError, Reason, invalid_field
 from cage.core.player import Gate
 from cage.core.registry import ApiKey, Game
+from cage.core.reservation import ReservationState
 from cage.core.round import Round, RoundState
 from cage.core.rules import Rules, SettlementRule, Verdict, WinsPerBetRule
 from cage.core.wallet import BetKind, KeySpace, Kind, State, Transaction, Wallet, Win
+
+# Kinds that a win may name.
+_STAKES = (Kind.BET, Kind.RESERVE)
 
 
 def judge_win(
@@ -64,13 +68,30 @@ def find_bet(
         judge_rolled_back(rules)
         return None
     for field, differs in (
-        ("kind", bet.kind != Kind.BET or bet.variant == BetKind.TIP),
+        ("kind", bet.kind not in _STAKES or bet.variant == BetKind.TIP),
         ("round_id", bet.round_id != win.round_id),
         ("game_id", bet.game_no != game.game_no),
     ):
         if differs:
             raise CageError(Reason.REFERENCE_MISMATCH, field=field)
+    if bet.kind == Kind.RESERVE and not _judge_captured(book, bet, rules):
+        return None
     return bet
+
+
+def _judge_captured(book: Book, reserve: Transaction, rules: Rules) -> bool:
+    """Say whether a reserve is a bet: something was captured of it.
+
+    Where nothing was it is no bet, and after its release one that was rolled back.
+    """
+    reservation = book.reservations[reserve.item_no]
+    if reservation.capture_count:
+        return True
+    if reservation.state == ReservationState.OPEN:
+        judge_no_bet(rules)
+    else:
+        judge_rolled_back(rules)
+    return False
 
 
 def judge_no_bet(rules: Rules) -> None:

@@ -22,6 +22,9 @@ class Kind(IntEnum):
     CLOSE_ROUND = 5
     DEPOSIT = 6
     ADJUST = 8
+    RESERVE = 9
+    CAPTURE = 10
+    RELEASE = 11
 
 
 class State(IntEnum):
@@ -51,6 +54,7 @@ class KeySpace(IntEnum):
     REVERSE = 2
     CLOSE = 3
     PAYMENT = 4
+    CAPTURE = 7
 
 
 class Account(IntEnum):
@@ -58,11 +62,15 @@ class Account(IntEnum):
 
     PLAYER_CASH = 1
     PLAYER_BONUS = 2
+    PLAYER_RESERVED = 3
     GAME = 10
     AWARD = 11
     TIP = 12
     CASHIER = 20
 
+
+# Kinds that move money to or from what is set aside.
+RESERVING = frozenset({int(Kind.RESERVE), int(Kind.CAPTURE), int(Kind.RELEASE)})
 
 FLAG_ROUND_CLOSED = 1
 FLAG_TEST = 2
@@ -138,7 +146,7 @@ class Rollback:
     """Reverse an earlier transaction; everything else comes from the original.
 
     The amount is compared where the rules say so; without one the currency is empty
-    and the scale -1.
+    and the scale -1. One that ``releases`` is of a reserve, of which captures stay.
     """
 
     key_id: str
@@ -149,6 +157,7 @@ class Rollback:
     currency_code: str = ""
     amount: int = 0
     scale: int = -1
+    releases: bool = False
     round_closed: bool = False
     extra: dict[str, object] | None = None
 
@@ -202,7 +211,8 @@ class Transaction:
     its lane. ``wallet_sequence``, ``previous_no`` and ``anchor_no`` chain the rows
     of one wallet, ``round_previous_no`` those of one round. ``reference_no`` is
     the bet of a win, the original of a rollback, the one transaction that an
-    adjustment corrects, or what an alias stands for.
+    adjustment corrects, the reserve of a capture or a release, or what an alias
+    stands for.
     ``unit_no`` and ``unit_size`` bind the actions of one Play. 0 means none.
     """
 
@@ -235,6 +245,13 @@ class Transaction:
     unit_size: int
     commit_time_us: int
     extra: str | None
+
+    @property
+    def reserved(self) -> int:
+        """Return what went to (positive) or came from what is set aside."""
+        if self.kind not in RESERVING:
+            return 0
+        return -self.amount if self.kind == Kind.CAPTURE else -(self.cash + self.bonus)
 
 
 # One line of double entry: lane, item_no, account, account_no, currency_no, amount

@@ -161,8 +161,9 @@ def judge_range(
     """Keep balances and round totals inside 64 bits, or raise BALANCE_OUT_OF_RANGE."""
     total = round_.win_amount + amount if round_ is not None else 0
     cash_after, bonus_after = wallet.cash + cash, wallet.bonus + bonus
-    # playable is cash + bonus, so the sum has to fit as well.
-    if max(cash_after, bonus_after, cash_after + bonus_after, total) > INT64_MAX:
+    # playable is cash + bonus, and what is reserved comes back, so all has to fit.
+    whole = cash_after + bonus_after + wallet.reserved
+    if max(cash_after, bonus_after, whole, total) > INT64_MAX:
         raise CageError(Reason.BALANCE_OUT_OF_RANGE)
 
 

@@ -143,7 +143,7 @@ def to_play(
         _to_action(request, action, key_id, registry, f"actions[{index}]")
         for index, action in enumerate(request.actions)
     )
-    extra = _common_extra(request) or None
+    extra = common_extra(request) or None
     if extra and actions:
         actions[0].extra = {**extra, **(actions[0].extra or {})}
         extra = None
@@ -153,7 +153,7 @@ def to_play(
         game_id=request.game_id,
         round_id=request.round_id,
         actions=actions,
-        session_digest=_digest(request.session_token),
+        session_digest=digest(request.session_token),
         round_closed=request.round_closed,
         extra=extra,
     )
@@ -164,7 +164,7 @@ def to_rollback(
 ) -> Rollback:
     """Read a rollback; what it repeats of the original is only recorded."""
     _check_rollback(request)
-    extra = _common_extra(request)
+    extra = common_extra(request)
     if request.game_id:
         extra["game_id"] = request.game_id
     if request.round_id:
@@ -177,7 +177,7 @@ def to_rollback(
         original_kind=Kind(request.original.kind),
         currency_code=request.amount.currency_code,
         amount=request.amount.amount,
-        scale=_scale(request.amount),
+        scale=scale_of(request.amount),
         round_closed=request.round_closed,
         extra=extra or None,
     )
@@ -193,7 +193,7 @@ def to_close_round(
         player_id=request.player_id,
         game_id=request.game_id,
         round_id=request.round_id,
-        extra=_common_extra(request) or None,
+        extra=common_extra(request) or None,
     )
 
 
@@ -210,12 +210,12 @@ def to_award(
         transaction_id=request.transaction_id,
         currency_code=request.amount.currency_code,
         amount=request.amount.amount,
-        scale=_scale(request.amount),
+        scale=scale_of(request.amount),
         kind=request.kind,
         campaign_id=request.campaign_id,
         informational=request.informational,
         round_closed=request.round_closed,
-        extra=_common_extra(request) or None,
+        extra=common_extra(request) or None,
     )
 
 
@@ -232,13 +232,13 @@ def to_adjust(
         transaction_id=request.transaction_id,
         currency_code=request.delta.currency_code,
         delta=request.delta.amount,
-        scale=_scale(request.delta),
+        scale=scale_of(request.delta),
         references=tuple(
             Reference(transaction_id=each.transaction_id, kind=Kind(each.kind))
             for each in request.references
         ),
         round_closed=request.round_closed,
-        extra=_common_extra(request) or None,
+        extra=common_extra(request) or None,
     )
 
 
@@ -252,7 +252,7 @@ def to_get_balance(
         player_id=request.player_id,
         game_id=request.game_id,
         currency_code=request.currency_code,
-        session_digest=_digest(request.session_token),
+        session_digest=digest(request.session_token),
     )
 
 
@@ -291,7 +291,7 @@ def _to_action(
             transaction_id=action.transaction_id,
             currency_code=money.currency_code,
             amount=money.amount,
-            scale=_scale(money),
+            scale=scale_of(money),
             kind=_BET_KINDS[bet.kind],
             campaign_id=bet.free_round.campaign_id,
             extra=_stake_extra(bet, money.currency_code, registry, f"{path}.bet.")
@@ -306,7 +306,7 @@ def _to_action(
         transaction_id=action.transaction_id,
         currency_code=money.currency_code,
         amount=money.amount,
-        scale=_scale(money),
+        scale=scale_of(money),
         bet_transaction_id=win.bet_transaction_id,
         jackpot_wins=_jackpot_wins(win.jackpot_wins),
         extra=_jackpot_extra(win) or None,
@@ -316,14 +316,14 @@ def _to_action(
 def _bet_extra(
     request: wallet_service_pb2.BetRequest, currency_code: str, registry: Registry
 ) -> Extra:
-    return _common_extra(request) | _stake_extra(request, currency_code, registry, "")
+    return common_extra(request) | _stake_extra(request, currency_code, registry, "")
 
 
 def _win_extra(request: wallet_service_pb2.WinRequest) -> Extra:
-    return _common_extra(request) | _jackpot_extra(request)
+    return common_extra(request) | _jackpot_extra(request)
 
 
-def _common_extra(request: Any) -> Extra:
+def common_extra(request: Any) -> Extra:
     """Return what every money call may carry: the caller's own text and time."""
     extra: Extra = {}
     if request.details:
@@ -368,7 +368,7 @@ def _free_round(
     ledger_scale = _ledger_scale(registry, currency_code)
     amount = to_ledger(
         money.amount,
-        _scale(money),
+        scale_of(money),
         ledger_scale,
         field=field,
         currency_code=currency_code,
@@ -390,7 +390,7 @@ def _contribution(
         raise CageError(
             Reason.AMOUNT_OUT_OF_RANGE, field=field, problem="must not be negative"
         )
-    scale = _scale(money)
+    scale = scale_of(money)
     if not 0 <= scale <= SCALE_MAX:
         raise CageError(
             Reason.SCALE_MISMATCH,
@@ -413,7 +413,7 @@ def _jackpot_wins(parts: Any) -> tuple[JackpotWin, ...]:
             jackpot_id=part.jackpot_id,
             currency_code=part.amount.currency_code,
             amount=part.amount.amount,
-            scale=_scale(part.amount),
+            scale=scale_of(part.amount),
         )
         for part in parts
     )
@@ -431,7 +431,7 @@ def _jackpot_extra(
                 "jackpot_id": part.jackpot_id,
                 "currency_code": part.amount.currency_code,
                 "amount": part.amount.amount,
-                "scale": _scale(part.amount),
+                "scale": scale_of(part.amount),
             }
             for part in win.jackpot_wins
         ]
@@ -444,10 +444,11 @@ def _ledger_scale(registry: Registry, currency_code: str) -> int:
     return default_scale(currency_code) if currency is None else currency.scale
 
 
-def _scale(money: money_pb2.Money) -> int:
+def scale_of(money: money_pb2.Money) -> int:
     """Return the scale that was sent, -1 for none."""
     return money.scale if money.HasField("scale") else -1
 
 
-def _digest(session_token: str) -> str:
+def digest(session_token: str) -> str:
+    """Return the digest of a session token, nothing for none."""
     return digest_of(session_token) if session_token else ""

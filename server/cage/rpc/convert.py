@@ -19,6 +19,7 @@ from cage.core.round import Round, RoundState
 from cage.core.wallet import (
     FLAG_ROUND_CLOSED,
     FLAG_TEST,
+    RESERVING,
     Balance,
     KeySpace,
     Kind,
@@ -85,6 +86,10 @@ def fill_receipt(
             message.bonus.amount = row.bonus
             before.bonus = bonus = bonus - row.bonus
         before.playable = (max(0, cash)) + (max(0, bonus))
+    if row.kind in RESERVING and (reserved := row.reserved):
+        before.version = row.version - 1
+        before.reserved = row.reserved_after - reserved
+        message.reserved.CopyFrom(to_money(reserved, currency))
     if current.version == row.version and current.read_time_us == time_us:
         message.current.CopyFrom(after)
     else:
@@ -253,11 +258,15 @@ def fill_transaction(
         message.reference_transaction_id = extra["references"][0]
     elif kind == Kind.AWARD:
         message.award_kind = wallet_pb2.AwardKind.ValueType(row.variant)
+    elif row.reserved:
+        message.reserved.CopyFrom(to_money(row.reserved, currency))
     if not extra:
         return
     message.campaign_id = extra.get("campaign_id", "")
     message.details = extra.get("details", "")
     message.corrected_transaction_ids.extend(extra.get("references", ()))
+    if "expire_time_us" in extra:
+        fill_time(message.expire_time, extra["expire_time_us"])
     if row.state == State.REFUSED:
         message.refusal_reason = extra["refusal"]["reason"]
     if "occur_time_us" in extra:

@@ -17,7 +17,7 @@ from cage.core.errors import CageError, Reason, invalid_field
 from cage.core.registry import Registry
 from cage.core.round import Round
 from cage.core.wallet import Balance, PlayReceipt, Receipt
-from cage.rpc import command
+from cage.rpc import command, reserve
 from cage.rpc.convert import fill_balance, fill_receipt, fill_round
 from cage.rpc.meter import OK, Meter
 from cage.rpc.rate import Rate, holds_bet
@@ -57,8 +57,8 @@ def _fill_play(
 
 
 def _fill_rollback(
-    response: pb.RollbackResponse,
-    request: pb.RollbackRequest,
+    response: pb.RollbackResponse | pb.ReleaseResponse,
+    request: pb.RollbackRequest | pb.ReleaseRequest,
     receipt: Receipt,
     _: Registry,
 ) -> bool:
@@ -140,6 +140,24 @@ OPERATIONS = {
             to_command=command.to_adjust,
             response=pb.AdjustResponse,
             fill=_fill_receipt,
+        ),
+        Operation(
+            name="reserve",
+            to_command=reserve.to_reserve,
+            response=pb.ReserveResponse,
+            fill=reserve.fill_reserve,
+        ),
+        Operation(
+            name="capture",
+            to_command=reserve.to_capture,
+            response=pb.CaptureResponse,
+            fill=_fill_receipt,
+        ),
+        Operation(
+            name="release",
+            to_command=reserve.to_release,
+            response=pb.ReleaseResponse,
+            fill=_fill_rollback,
         ),
         Operation(
             name="get_balance",

@@ -14,7 +14,7 @@ def holds_bet(request: object) -> bool:
     """
     if isinstance(request, pb.PlayRequest):
         return any(action.HasField("bet") for action in request.actions)
-    return isinstance(request, pb.BetRequest)
+    return isinstance(request, pb.BetRequest | pb.ReserveRequest)
 
 
 class Rate:

@@ -245,6 +245,20 @@ ANSWERS = {
         _DISCARD,
         "the looser limit waits until {due_time}",
     ),
+    Reason.RESERVE_NOT_FOUND: Answer(
+        _Code.FAILED_PRECONDITION, _STOP, "the player has no such reserve"
+    ),
+    Reason.RESERVE_EXCEEDED: Answer(
+        _Code.FAILED_PRECONDITION, _STOP, "only {left} is left of the reserve"
+    ),
+    Reason.RESERVE_RELEASED: Answer(
+        _Code.FAILED_PRECONDITION, _DISCARD, "the reserve was released"
+    ),
+    Reason.RESERVE_EXPIRED: Answer(
+        _Code.FAILED_PRECONDITION,
+        _DISCARD,
+        "the reserve's life was over and it was released",
+    ),
 }
 
 

@@ -26,6 +26,7 @@ JACKPOTS_MAX = 50
 OPERATIONS_MAX = 1_000
 VERTICALS_MAX = 16
 REFERENCES_MAX = 50
+RESERVE_LIFE_MAX_S = 90 * 86_400
 OPERATORS_MAX = 1_000
 VALUES_MAX = 100
 PAGE_SIZE_MAX = 1_000
@@ -145,6 +146,7 @@ _TEXTS = {
 _NUMBERS = {
     "page_size": (0, PAGE_SIZE_MAX, "must be 0 to 1,000"),
     "level": (1, 3, "must be 1 to 3"),
+    "reserve_life_s": (0, RESERVE_LIFE_MAX_S, "must be 0 to 7,776,000"),
     "remaining": (0, 2**31 - 1, "must not be negative"),
     "unfinished_round_after_s": (0, 31_622_400, "must be 0 to 31,622,400"),
     "CreateCurrencyRequest.scale": (0, SCALE_MAX, "must be 0 to 18"),
@@ -408,6 +410,12 @@ def _check_adjust(adjust: Any) -> None:
         seen.add(reference.transaction_id)
 
 
+def _check_reserve(reserve: Any) -> None:
+    life_s = reserve.life.seconds + reserve.life.nanos / 1e9
+    if reserve.HasField("life") and not 1 <= life_s <= RESERVE_LIFE_MAX_S:
+        raise _InvalidError("life", "must be 1 second to 90 days")
+
+
 def _check_audit_list(request: Any) -> None:
     if request.noun_id and not request.noun:
         raise _InvalidError("noun_id", "must be empty without a noun")
@@ -446,6 +454,7 @@ _WHOLE: dict[str, tuple[Check, ...]] = {
     "Operation": (_oneof_check("operation"),),
     "AwardRequest": (_check_award,),
     "AdjustRequest": (_check_adjust,),
+    "ReserveRequest": (_check_reserve,),
     "ListAuditEntriesRequest": (_check_audit_list,),
     "ListTransactionsRequest": (_check_transaction_list,),
     "SubscribeRequest": (_check_start,),

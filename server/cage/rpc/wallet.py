@@ -55,6 +55,9 @@ class WalletServicer:
             "CloseRound",
             "Award",
             "Adjust",
+            "Reserve",
+            "Capture",
+            "Release",
         }
     )
 
@@ -90,6 +93,9 @@ class WalletServicer:
     CloseRound = _single("close_round")
     Award = _single("award")
     Adjust = _single("adjust")
+    Reserve = _single("reserve")
+    Capture = _single("capture")
+    Release = _single("release")
 
     async def GetTransaction(
         self, request: pb.GetTransactionRequest, call: Call

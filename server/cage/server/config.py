@@ -84,6 +84,9 @@ class Config(BaseSettings):
     """How often rounds are looked for that were left open, and finished as their
     integration says, in seconds; 0 is never."""
 
+    reserve_sweep_s: Seconds = 1.0
+    """How often reserves whose life is over are looked for and released, in seconds."""
+
     tls_cert: Path | None = None
     """PEM file of the server's certificate chain. Wants tls_key."""
 

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from cage.app.event import EventApp
 from cage.app.export import ExportApp
 from cage.app.reader import JournalReader
+from cage.app.reserve import ReserveSweeper
 from cage.app.round import RoundApp
-from cage.app.sweep import RoundSweeper
+from cage.app.sweep import RoundSweeper, SweepCounts
 from cage.app.tail import Tail
 from cage.app.watch import WatchApp
 from cage.rpc.event import EventServicer
 from cage.rpc.feed import Feeds
 from cage.rpc.wallet_feeds import WalletFeeds
 from cage.server.config import Config
+from cage.server.metrics import ReserveCounts
+from cage.server.sweep import SweepLoop
 from cage.storage import SqliteStore
 
 
@@ -26,8 +29,14 @@ class Following:
     feeds: Feeds
     rounds: RoundApp
     sweeper: RoundSweeper
+    reserves: SweepLoop
     wallet_feeds: WalletFeeds
     event_servicer: EventServicer
+
+    @property
+    def sweep_counts(self) -> tuple[SweepCounts, ReserveCounts]:
+        """Return what the sweepers count."""
+        return self.sweeper.counts, self.reserves.counts
 
 
 def follow(store: SqliteStore, config: Config) -> Following:
@@ -48,6 +57,10 @@ def follow(store: SqliteStore, config: Config) -> Following:
         rounds=RoundApp(writer=writer, reads=reads, rounds=reads, now_us=now_us),
         sweeper=RoundSweeper(
             writer=writer, rounds=reads, now_us=now_us, interval_s=config.round_sweep_s
+        ),
+        reserves=SweepLoop(
+            ReserveSweeper(writer=writer, reads=reads, now_us=now_us),
+            every_s=config.reserve_sweep_s,
         ),
         wallet_feeds=WalletFeeds(ExportApp(reader), WatchApp(reader), feeds),
         event_servicer=EventServicer(EventApp(reader), feeds),

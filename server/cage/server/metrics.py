@@ -66,6 +66,14 @@ class BatchMeter:
         self.reruns += stats.is_rerun
 
 
+@dataclass(slots=True)
+class ReserveCounts:
+    """Count reserves whose life was over: released, and left to the next sweep."""
+
+    expired: int = 0
+    failed: int = 0
+
+
 class Exporter:
     """Turn the counts into what Prometheus reads, at the time it asks."""
 
@@ -74,12 +82,12 @@ class Exporter:
         meter: Meter,
         batches: BatchMeter,
         queue_depth: Callable[[], int],
-        sweeps: SweepCounts,
+        sweeps: tuple[SweepCounts, ReserveCounts],
     ) -> None:
         self._meter = meter
         self._batches = batches
         self._queue_depth = queue_depth
-        self._sweeps = sweeps
+        self._sweeps, self._reserves = sweeps
 
     def collect(self) -> Iterable[Metric]:
         """Yield every metric of Cage."""
@@ -144,6 +152,16 @@ class Exporter:
         batches = self._batches
         yield GaugeMetricFamily(
             "cage_queue_depth", "Operations that wait.", self._queue_depth()
+        )
+        yield CounterMetricFamily(
+            "cage_reserves_expired",
+            "Reserves released at the end of their life.",
+            self._reserves.expired,
+        )
+        yield CounterMetricFamily(
+            "cage_reserve_sweep_failures",
+            "Expired reserves that a sweep could not release, and sweeps that failed.",
+            self._reserves.failed,
         )
         yield CounterMetricFamily(
             "cage_batch_reruns", "Batches run again one by one.", batches.reruns

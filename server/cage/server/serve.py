@@ -116,7 +116,7 @@ class Server:
             register_reflection(self._grpc, names)
         self._sweeps: asyncio.Task[None] | None = None
         self._metrics = MetricsServer(
-            Exporter(meter, batches, writer.queue_depth, journal.sweeper.counts)
+            Exporter(meter, batches, writer.queue_depth, journal.sweep_counts)
         )
 
     async def open(self) -> None:
@@ -124,6 +124,7 @@ class Server:
         await self.store.start(asyncio.get_running_loop())
         if self.config.round_sweep_s:
             self._sweeps = asyncio.create_task(self.journal.sweeper.run())
+        self.journal.reserves.start()
 
     async def listen(self) -> None:
         """Take calls. Raises ListenError when an address cannot be had."""
@@ -145,5 +146,6 @@ class Server:
             await asyncio.sleep(_REFUSE_S)
             await self._grpc.stop(self.config.drain_grace_s)
         await end(self._sweeps)
+        await self.journal.reserves.stop()
         await self.store.drain()
         await self._metrics.stop()

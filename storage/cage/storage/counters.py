@@ -5,9 +5,9 @@ import sqlite3
 import orjson
 from sqlalchemy import bindparam, select
 
-from cage.core.counter import REVERSING, CounterKey, counts_in
+from cage.core.counter import REVERSING, WAGERS, CounterKey, counts_in
 from cage.core.limit import LimitKind
-from cage.core.wallet import Kind, State, Transaction
+from cage.core.wallet import State, Transaction
 from cage.storage import schema
 from cage.storage.finding import expect
 from cage.storage.statements import compile_text
@@ -36,7 +36,7 @@ def recount(counters: Counters, row: Transaction, place: str) -> None:
         expect("wrong count", place, State.POSTED, row.state)
         if row.kind not in REVERSING:
             loss = -(row.cash + row.bonus)
-            wager = row.amount if row.kind == Kind.BET else 0
+            wager = row.amount if row.kind in WAGERS else 0
             expect("wrong count", place, _counted(kind, loss, wager), delta)
         key = (row.player_no, kind, period, row.currency_no, start_us)
         counters[key] = counters.get(key, 0) + delta

@@ -9,6 +9,7 @@ from cage.core.book import Book, Change, Request
 from cage.core.journal import batch_hash
 from cage.core.payment import Payment
 from cage.core.player import Gate, Profile
+from cage.core.reservation import Reservation
 from cage.core.round import Round
 from cage.core.session import LaunchToken, Session, SessionToken
 from cage.core.wallet import Transaction, Wallet
@@ -28,6 +29,10 @@ REPLACED: dict[Table, tuple[str, ...]] = {
     schema.session_tokens: names(schema.session_tokens),
     schema.launch_tokens: names(schema.launch_tokens),
     schema.payments: names(schema.payments),
+    schema.reservations: names(
+        schema.reservations,
+        but=("player_no", "currency_no", "amount", "expire_time_us"),
+    ),
 }
 # What is added to an existing row instead of replacing it.
 ADDED: dict[Table, tuple[str, ...]] = {schema.counters: ("amount",)}
@@ -41,6 +46,7 @@ _TOUCHED: dict[type, tuple[Table, RowGetter]] = {
         (SessionToken, schema.session_tokens),
         (LaunchToken, schema.launch_tokens),
         (Payment, schema.payments),
+        (Reservation, schema.reservations),
     )
 }
 _TRANSACTION_ROW = row_getter(Transaction)

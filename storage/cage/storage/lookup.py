@@ -17,6 +17,7 @@ from cage.core.needs import Needs, first_needs, more_needs
 from cage.core.payment import Payment
 from cage.core.player import Gate, Profile
 from cage.core.registry import Registry
+from cage.core.reservation import Reservation
 from cage.core.round import Round
 from cage.core.session import LaunchToken, Session, SessionToken
 from cage.core.wallet import Transaction, Wallet
@@ -61,6 +62,7 @@ LAUNCHES = Lookup(schema.launch_tokens, ("digest",))
 SESSIONS = Lookup(schema.sessions, ("session_no",))
 OPEN_SESSIONS = Lookup(schema.sessions, ("player_no", "end_time_us"))
 PAYMENTS = Lookup(schema.payments, ("payment_no",))
+RESERVATIONS = Lookup(schema.reservations, ("reserve_no",))
 PROFILES = Lookup(schema.players, ("player_no",))
 REQUESTS = Lookup(schema.requests, ("actor", "request_id"))
 COUNTERS = Lookup(
@@ -80,6 +82,7 @@ LOOKUPS = (
     SESSIONS,
     OPEN_SESSIONS,
     PAYMENTS,
+    RESERVATIONS,
     PROFILES,
     REQUESTS,
     COUNTERS,
@@ -131,6 +134,7 @@ def _load(book: Book, needs: Needs) -> Generator[Wanted, Sequence[Rows], None]:
         (LAUNCHES, needs.launches),
         (OPEN_SESSIONS, [(player_no, 0) for player_no in needs.open_sessions]),
         (PAYMENTS, needs.payments),
+        (RESERVATIONS, needs.reservations),
         (PROFILES, needs.profiles),
         (REQUESTS, needs.requests),
         (COUNTERS, needs.counters),
@@ -223,6 +227,12 @@ def _keep_payments(book: Book, rows: Rows) -> None:
         book.payments.setdefault(payment.payment_no, payment)
 
 
+def _keep_reservations(book: Book, rows: Rows) -> None:
+    for row in rows:
+        reservation = Reservation(*row)
+        book.reservations.setdefault(reservation.reserve_no, reservation)
+
+
 def _keep_profiles(book: Book, rows: Rows) -> None:
     for row in rows:
         profile = Profile(*row)
@@ -253,6 +263,7 @@ _KEEP = {
     SESSIONS: _keep_sessions,
     OPEN_SESSIONS: _keep_sessions,
     PAYMENTS: _keep_payments,
+    RESERVATIONS: _keep_reservations,
     PROFILES: _keep_profiles,
     REQUESTS: _keep_requests,
     COUNTERS: _keep_counters,

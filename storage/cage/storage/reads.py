@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Select, event, select
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from cage.app.ports import PlayerRow
+from cage.app.ports import DueReserve, PlayerRow
 from cage.core.book import Change
 from cage.core.payment import Payment
 from cage.core.player import Gate, Profile
@@ -22,6 +22,7 @@ from cage.core.round import Round
 from cage.core.wallet import ANCHOR_EVERY, Transaction, Wallet
 from cage.storage import schema
 from cage.storage.journal import JournalQueries
+from cage.storage.reservations import due_reserves
 from cage.storage.rounds import RoundQueries
 
 READ_TIMEOUT_S = 2.0
@@ -143,6 +144,16 @@ class SqliteReads(JournalQueries, RoundQueries):
             select(p).where(p.c.lane == lane, p.c.payment_no == payment_no)
         )
         return Payment(*rows[0]) if rows else None
+
+    async def due_reserves(
+        self, lane: int, *, now_us: int, after: tuple[int, int], limit: int
+    ) -> Sequence[DueReserve]:
+        """List open reserves that are due; see ``Reads``."""
+        rows = await self._rows(due_reserves(lane, now_us, after, limit))
+        return [
+            DueReserve(player_id=row[0], reserve_no=row[1], expire_time_us=row[2])
+            for row in rows
+        ]
 
     async def changes(
         self, noun: str, noun_id: str, *, after: Sequence[int], limit: int

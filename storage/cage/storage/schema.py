@@ -15,6 +15,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    literal_column,
     text,
 )
 
@@ -283,6 +284,32 @@ launch_tokens = _table(
     _int("expire_time_us"),
     _int("session_no"),
     _int("studio_no"),
+)
+
+reservations = _table(
+    "reservations",
+    ("lane", "reserve_no"),
+    _int("lane"),
+    _int("reserve_no"),
+    _int("player_no"),
+    _int("currency_no"),
+    _int("amount"),
+    _int("captured"),
+    _int("released"),
+    _int("capture_count"),
+    _int("state"),
+    _int("release_no"),
+    _int("expire_time_us"),
+)
+# Finds the open ones that are due, however many are over; it grows at its end.
+is_open_reservation = reservations.c.state == literal_column("1")
+Index(
+    "reservations_due",
+    reservations.c.lane,
+    reservations.c.expire_time_us,
+    reservations.c.reserve_no,
+    sqlite_where=is_open_reservation,
+    postgresql_where=is_open_reservation,
 )
 
 payments = _table(

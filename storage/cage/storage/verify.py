@@ -16,12 +16,14 @@ from sqlalchemy import Table, bindparam, select
 from cage.core.bet import close_round
 from cage.core.book import Change
 from cage.core.journal import GENESIS_HASH, batch_hash
+from cage.core.reservation import Reservation
 from cage.core.rollback import take_back
 from cage.core.round import Round
 from cage.core.wallet import (
     ANCHOR_EVERY,
     FLAG_INFORMATIONAL,
     FLAG_ROUND_CLOSED,
+    RESERVING,
     Account,
     BetKind,
     Kind,
@@ -33,9 +35,18 @@ from cage.storage import schema
 from cage.storage.counters import Counters, check_counters, recount
 from cage.storage.finding import BrokenError, Finding, expect
 from cage.storage.nouns import check_nouns
+from cage.storage.reservations import check_reservations, move_reservation
 from cage.storage.statements import compile_text, row_getter
 
-PLAYER_ACCOUNTS = {Account.PLAYER_CASH: "cash", Account.PLAYER_BONUS: "bonus"}
+PLAYER_ACCOUNTS = {
+    Account.PLAYER_CASH: "cash",
+    Account.PLAYER_BONUS: "bonus",
+    Account.PLAYER_RESERVED: "reserved",
+}
+
+
+# Kinds of which cash and bonus together are the amount.
+_CREDITS = frozenset({Kind.WIN, Kind.AWARD, Kind.ADJUST, Kind.DEPOSIT, Kind.RELEASE})
 
 
 def _range_text(table: Table) -> str:
@@ -80,6 +91,7 @@ class _Lane:
     lane: int
     wallets: dict[tuple[int, int], Wallet] = field(default_factory=dict)
     rounds: dict[tuple[int, int, str], Round] = field(default_factory=dict)
+    reservations: dict[int, Reservation] = field(default_factory=dict)
     by_no: dict[int, Transaction] = field(default_factory=dict)
     units: dict[int, list[Transaction]] = field(default_factory=dict)
     last_changes: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -117,6 +129,7 @@ def _verify_lane(
         _check_wallets(connection, state)
         _check_rounds(connection, state)
         check_counters(connection, state.lane, state.counters)
+        check_reservations(connection, state.lane, state.reservations)
         check_nouns(connection, state.lane, state.last_changes)
     except BrokenError as broken:
         yield broken.finding
@@ -214,10 +227,11 @@ def _check_transaction(
     chain = (wallet.last_no, wallet.anchor_no)
     expect("wrong chain", place, chain, (row.previous_no, row.anchor_no))
     _check_entries(wallet, row, lines, place)
-    if row.cash or row.bonus:
+    if row.cash or row.bonus or row.reserved:
         wallet.version += 1
     wallet.cash += row.cash
     wallet.bonus += row.bonus
+    wallet.reserved += row.reserved
     expect("missing version", place, wallet.version, row.version)
     after = (wallet.cash, wallet.bonus, wallet.reserved)
     found = (row.cash_after, row.bonus_after, row.reserved_after)
@@ -235,7 +249,7 @@ def _check_entries(
     wallet: Wallet, row: Transaction, lines: list[tuple[int, ...]], place: str
 ) -> None:
     """Hold entry lines against the split of their transaction; they sum to zero."""
-    split = {"cash": 0, "bonus": 0}
+    split = {"cash": 0, "bonus": 0, "reserved": 0}
     for line in lines:
         name = PLAYER_ACCOUNTS.get(Account(line[2]))
         if name is not None:
@@ -243,11 +257,11 @@ def _check_entries(
             after = getattr(wallet, name) + line[5]
             expected = (row.player_no, after, wallet.version + 1)
             expect("wrong entry", place, expected, (line[3], line[6], line[7]))
-    found = (split["cash"], split["bonus"])
-    moved = row.cash or row.bonus
-    if moved and len(lines) < 2 and row.cash + row.bonus:
+    moved = (row.cash, row.bonus, row.reserved)
+    is_moved = row.cash + row.bonus or row.reserved
+    if is_moved and len(lines) < 2:
         raise BrokenError("missing entry", place, "two lines or more", len(lines))
-    expect("changed amount", place, (row.cash, row.bonus), found)
+    expect("changed amount", place, moved, tuple(split.values()))
     expect("unbalanced entries", place, 0, sum(line[5] for line in lines))
 
 
@@ -255,9 +269,11 @@ def _check_amount(row: Transaction, place: str) -> None:
     """Hold the amount of a single posted move against its split."""
     if row.state != State.POSTED:
         expect("changed amount", place, (0, 0), (row.cash, row.bonus))
-    elif row.kind == Kind.BET:
+    elif row.kind in (Kind.BET, Kind.RESERVE):
         expect("changed amount", place, row.amount, -(row.cash + row.bonus))
-    elif row.kind in (Kind.WIN, Kind.AWARD, Kind.ADJUST, Kind.DEPOSIT):
+    elif row.kind == Kind.CAPTURE:
+        expect("changed amount", place, (0, 0), (row.cash, row.bonus))
+    elif row.kind in _CREDITS:
         posted = 0 if row.flags & FLAG_INFORMATIONAL else row.amount
         expect("changed amount", place, posted, row.cash + row.bonus)
 
@@ -291,12 +307,29 @@ def _move_round(state: _Lane, row: Transaction, place: str) -> None:
     elif row.kind == Kind.ADJUST:
         round_.adjust_count += 1
         round_.adjust_amount += row.amount
+    elif row.kind in RESERVING:
+        reserve = state.by_no.get(row.reference_no, row)
+        captured = move_reservation(state.reservations, reserve, row, place)
+        _capture(round_, captured)
     elif row.kind == Kind.ROLLBACK:
         _roll_back(state, round_, row, place)
     if row.kind == Kind.BET and round_.standing_count and not round_.closed:
         round_.close_time_us = 0
     if row.flags & FLAG_ROUND_CLOSED:
         close_round(round_, row.commit_time_us)
+
+
+def _capture(round_: Round, captured: tuple[int, int, bool] | None) -> None:
+    """Count what was captured as the stake of a round: cash, bonus, is it the first."""
+    if captured is None:
+        return
+    cash, bonus, is_first = captured
+    round_.bet_count += is_first
+    round_.standing_count += is_first
+    round_.bet_cash += cash
+    round_.bet_bonus += bonus
+    if not round_.closed:
+        round_.close_time_us = 0
 
 
 def _roll_back(state: _Lane, round_: Round, row: Transaction, place: str) -> None:

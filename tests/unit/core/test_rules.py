@@ -49,6 +49,7 @@ RULES: dict[str, tuple[int, tuple[int, ...]]] = {
         AdjustOverdraftRule.REJECT,
         (AdjustOverdraftRule.ALLOW_NEGATIVE,),
     ),
+    "reserve_life_s": (604_800, (60,)),
 }
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from cage.core.adjust import Adjust, Reference
 from cage.core.errors import CageError, Reason
 from cage.core.registry import Currency, Registry, index_registry
+from cage.core.reservation import Capture, Reserve
 from cage.core.secret import digest_of
 from cage.core.wallet import (
     Award,
@@ -22,7 +23,7 @@ from cage.core.wallet import (
     Rollback,
     Win,
 )
-from cage.rpc import command
+from cage.rpc import command, reserve
 from cage.rpc.validation import checker_of
 from cage.wallet.v1 import wallet_service_pb2 as pb
 
@@ -229,6 +230,46 @@ CASES: list[tuple[Any, Any, object]] = [
             **MOVE, amount=EURO, kind=4, campaign_id="mega", informational=True
         ),
         Award(**COMMON, **SENT, kind=4, campaign_id="mega", informational=True),
+    ),
+    (
+        reserve.to_reserve,
+        pb.ReserveRequest(
+            **MOVE,
+            amount=EURO,
+            session_token="s.token",
+            life={"seconds": 60, "nanos": 5_000},
+        ),
+        Reserve(
+            **COMMON, **SENT, session_digest=digest_of("s.token"), life_us=60_000_005
+        ),
+    ),
+    (
+        reserve.to_reserve,
+        pb.ReserveRequest(**MOVE, amount=EURO, details="slip"),
+        Reserve(**COMMON, **SENT, extra={"details": "slip"}),
+    ),
+    (
+        reserve.to_capture,
+        pb.CaptureRequest(
+            **MOVE, amount=EURO, reserve_transaction_id="h1", round_closed=True
+        ),
+        Capture(**COMMON, **SENT, reserve_transaction_id="h1", round_closed=True),
+    ),
+    (
+        reserve.to_release,
+        pb.ReleaseRequest(
+            **MOVE, reserve_transaction_id="h1", round_closed=True, occur_time=TIME
+        ),
+        Rollback(
+            key_id="k",
+            player_id="ann",
+            transaction_id="t1",
+            original_id="h1",
+            original_kind=Kind.RESERVE,
+            releases=True,
+            round_closed=True,
+            extra={"game_id": "slots", "round_id": "r1", "occur_time_us": TIME_US},
+        ),
     ),
     (
         command.to_adjust,

@@ -91,6 +91,12 @@ LEGAL: list[Message] = [
     pb.RollbackRequest(**ROLLBACK, amount={"currency_code": "?"}),
     pb.AwardRequest(**AWARD, round_closed=True),
     pb.AdjustRequest(**ADJUST, round_closed=True),
+    pb.ReserveRequest(**BET, life={"seconds": 1}),
+    pb.ReserveRequest(**BET, life={"seconds": 90 * 86_400}),
+    pb.CaptureRequest(**BET, reserve_transaction_id="t0"),
+    pb.ReleaseRequest(
+        player_id="ann", transaction_id="t1", reserve_transaction_id="t0"
+    ),
     pb.AdjustRequest(
         **{**ADJUST, "references": [{"transaction_id": f"t{n}"} for n in range(50)]}
     ),
@@ -232,7 +238,7 @@ ILLEGAL: list[tuple[Message, str, str]] = [
     ),
     (
         pb.RollbackRequest(
-            **{**ROLLBACK, "original": {"transaction_id": "t", "kind": 9}}
+            **{**ROLLBACK, "original": {"transaction_id": "t", "kind": 99}}
         ),
         "original.kind",
         "must be a known value",
@@ -249,6 +255,23 @@ ILLEGAL: list[tuple[Message, str, str]] = [
         "is required when round_closed is set",
     ),
     (pb.AdjustRequest(**{**ADJUST, "delta": None}), "delta", "is required"),
+    (
+        pb.ReserveRequest(**BET, life={"nanos": 999_999_999}),
+        "life",
+        "must be 1 second to 90 days",
+    ),
+    (
+        pb.ReserveRequest(**BET, life={"seconds": 90 * 86_400, "nanos": 1}),
+        "life",
+        "must be 1 second to 90 days",
+    ),
+    (pb.ReserveRequest(**BET, life={"seconds": -1}), "life", "must be more than 0"),
+    (pb.CaptureRequest(**BET), "reserve_transaction_id", ID),
+    (
+        pb.ReleaseRequest(player_id="ann", transaction_id="t1"),
+        "reserve_transaction_id",
+        ID,
+    ),
     (
         pb.AdjustRequest(**{**ADJUST, "references": []}),
         "references",

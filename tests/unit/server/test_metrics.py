@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from cage.app.ports import BatchStats
 from cage.app.sweep import SweepCounts
 from cage.rpc.meter import Meter
-from cage.server.metrics import BatchMeter, Exporter, MetricsServer
+from cage.server.metrics import BatchMeter, Exporter, MetricsServer, ReserveCounts
 
 BET = "/cage.wallet.v1.WalletService/Bet"
 
@@ -43,7 +43,8 @@ async def port(meter: Meter) -> AsyncIterator[int]:
             is_rerun=True,
         )
     )
-    server = MetricsServer(Exporter(meter, batches, lambda: 7, SweepCounts(closed=3)))
+    counts = (SweepCounts(closed=3), ReserveCounts(expired=3, failed=2))
+    server = MetricsServer(Exporter(meter, batches, lambda: 7, counts))
     yield await server.start("127.0.0.1", 0)
     await server.stop()
 
@@ -89,6 +90,8 @@ async def test_metrics_hold_the_counts(port: int) -> None:
     assert value("cage_batch_size_bucket", le="2") == 0
     assert value("cage_commit_seconds_sum") == pytest.approx(0.2)
     assert value("cage_batch_reruns_total") == 1
+    assert value("cage_reserves_expired_total") == 3
+    assert value("cage_reserve_sweep_failures_total") == 2
     assert not [
         labels for _, labels in samples if ("method", "/never/Called") in labels
     ]

@@ -482,7 +482,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         }
     """
     ERROR_REASON_BET_NOT_FOUND: _ErrorReason.ValueType  # 30
-    """A win names a bet, or a round, in which the player has no bet.
+    """A win names a bet, or a round, in which the player has no bet. A reserve is one
+    from its first capture on.
 
     Code: FAILED_PRECONDITION. Advice: STOP_AND_REPORT.
     Metadata: none.
@@ -512,8 +513,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         }
     """
     ERROR_REASON_ALREADY_ROLLED_BACK: _ErrorReason.ValueType  # 32
-    """The bet was rolled back, also when its rollback came first and left a
-    tombstone. A bet with this id never debits; a win for it is not paid.
+    """The bet was rolled back, or the reserve released, also when that came first and
+    left a tombstone. A bet with this id never debits; a win for it is not paid.
 
     Code: FAILED_PRECONDITION. Advice: DISCARD.
     Metadata: none.
@@ -542,7 +543,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_ROLLBACK_NOT_ALLOWED: _ErrorReason.ValueType  # 34
     """The original is of a kind that is not rolled back: a win, an award, an
-    adjustment or a rollback.
+    adjustment, a capture or a rollback; or a reserve of which something was captured.
 
     Code: FAILED_PRECONDITION. Advice: STOP_AND_REPORT.
     Metadata: none.
@@ -576,7 +577,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Code: ALREADY_EXISTS. Advice: STOP_AND_REPORT.
     Metadata: transaction_id (id that was sent); field (first differing field, in
     the order kind, currency_code, amount or delta, round_id, bet_transaction_id,
-    original or references, game_id, campaign_id; "actions" when a Play has other
+    reserve_transaction_id, original or references, game_id, campaign_id; "actions" when a Play has other
     actions).
 
     Example:
@@ -915,6 +916,63 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
           "metadata": {
             "due_time": "2026-03-02T09:00:00Z"
           }
+        }
+    """
+    ERROR_REASON_RESERVE_NOT_FOUND: _ErrorReason.ValueType  # 80
+    """A capture names a reserve that the player does not have, or that was refused.
+
+    Code: FAILED_PRECONDITION. Advice: STOP_AND_REPORT.
+    Metadata: none.
+
+    Example:
+
+        {
+          "reason": "RESERVE_NOT_FOUND",
+          "domain": "cage"
+        }
+    """
+    ERROR_REASON_RESERVE_EXCEEDED: _ErrorReason.ValueType  # 81
+    """A capture asks for more than is left of its reserve.
+
+    Code: FAILED_PRECONDITION. Advice: STOP_AND_REPORT.
+    Metadata: left (what may still be captured, in units of the ledger scale).
+
+    Example:
+
+        {
+          "reason": "RESERVE_EXCEEDED",
+          "domain": "cage",
+          "metadata": {
+            "left": "250"
+          }
+        }
+    """
+    ERROR_REASON_RESERVE_RELEASED: _ErrorReason.ValueType  # 82
+    """The reserve was released or rolled back, also when its release came first and left
+    a tombstone: its money is the player's again and cannot be captured.
+
+    Code: FAILED_PRECONDITION. Advice: DISCARD.
+    Metadata: none.
+
+    Example:
+
+        {
+          "reason": "RESERVE_RELEASED",
+          "domain": "cage"
+        }
+    """
+    ERROR_REASON_RESERVE_EXPIRED: _ErrorReason.ValueType  # 83
+    """The life of the reserve was over, and what was left of it went back to the player.
+    Make a new reserve with a new id.
+
+    Code: FAILED_PRECONDITION. Advice: DISCARD.
+    Metadata: none.
+
+    Example:
+
+        {
+          "reason": "RESERVE_EXPIRED",
+          "domain": "cage"
         }
     """
 
@@ -1389,7 +1447,8 @@ Example:
     }
 """
 ERROR_REASON_BET_NOT_FOUND: ErrorReason.ValueType  # 30
-"""A win names a bet, or a round, in which the player has no bet.
+"""A win names a bet, or a round, in which the player has no bet. A reserve is one
+from its first capture on.
 
 Code: FAILED_PRECONDITION. Advice: STOP_AND_REPORT.
 Metadata: none.
@@ -1419,8 +1478,8 @@ Example:
     }
 """
 ERROR_REASON_ALREADY_ROLLED_BACK: ErrorReason.ValueType  # 32
-"""The bet was rolled back, also when its rollback came first and left a
-tombstone. A bet with this id never debits; a win for it is not paid.
+"""The bet was rolled back, or the reserve released, also when that came first and
+left a tombstone. A bet with this id never debits; a win for it is not paid.
 
 Code: FAILED_PRECONDITION. Advice: DISCARD.
 Metadata: none.
@@ -1449,7 +1508,7 @@ Example:
 """
 ERROR_REASON_ROLLBACK_NOT_ALLOWED: ErrorReason.ValueType  # 34
 """The original is of a kind that is not rolled back: a win, an award, an
-adjustment or a rollback.
+adjustment, a capture or a rollback; or a reserve of which something was captured.
 
 Code: FAILED_PRECONDITION. Advice: STOP_AND_REPORT.
 Metadata: none.
@@ -1483,7 +1542,7 @@ ERROR_REASON_TRANSACTION_MISMATCH: ErrorReason.ValueType  # 36
 Code: ALREADY_EXISTS. Advice: STOP_AND_REPORT.
 Metadata: transaction_id (id that was sent); field (first differing field, in
 the order kind, currency_code, amount or delta, round_id, bet_transaction_id,
-original or references, game_id, campaign_id; "actions" when a Play has other
+reserve_transaction_id, original or references, game_id, campaign_id; "actions" when a Play has other
 actions).
 
 Example:
@@ -1822,6 +1881,63 @@ Example:
       "metadata": {
         "due_time": "2026-03-02T09:00:00Z"
       }
+    }
+"""
+ERROR_REASON_RESERVE_NOT_FOUND: ErrorReason.ValueType  # 80
+"""A capture names a reserve that the player does not have, or that was refused.
+
+Code: FAILED_PRECONDITION. Advice: STOP_AND_REPORT.
+Metadata: none.
+
+Example:
+
+    {
+      "reason": "RESERVE_NOT_FOUND",
+      "domain": "cage"
+    }
+"""
+ERROR_REASON_RESERVE_EXCEEDED: ErrorReason.ValueType  # 81
+"""A capture asks for more than is left of its reserve.
+
+Code: FAILED_PRECONDITION. Advice: STOP_AND_REPORT.
+Metadata: left (what may still be captured, in units of the ledger scale).
+
+Example:
+
+    {
+      "reason": "RESERVE_EXCEEDED",
+      "domain": "cage",
+      "metadata": {
+        "left": "250"
+      }
+    }
+"""
+ERROR_REASON_RESERVE_RELEASED: ErrorReason.ValueType  # 82
+"""The reserve was released or rolled back, also when its release came first and left
+a tombstone: its money is the player's again and cannot be captured.
+
+Code: FAILED_PRECONDITION. Advice: DISCARD.
+Metadata: none.
+
+Example:
+
+    {
+      "reason": "RESERVE_RELEASED",
+      "domain": "cage"
+    }
+"""
+ERROR_REASON_RESERVE_EXPIRED: ErrorReason.ValueType  # 83
+"""The life of the reserve was over, and what was left of it went back to the player.
+Make a new reserve with a new id.
+
+Code: FAILED_PRECONDITION. Advice: DISCARD.
+Metadata: none.
+
+Example:
+
+    {
+      "reason": "RESERVE_EXPIRED",
+      "domain": "cage"
     }
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -46,6 +46,14 @@ class _TransactionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Trans
     """Deposit transferred by the cashier."""
     TRANSACTION_KIND_ADJUST: _TransactionKind.ValueType  # 8
     """Correction of earlier transactions, up or down."""
+    TRANSACTION_KIND_RESERVE: _TransactionKind.ValueType  # 9
+    """Stake of a two-phase bet, set aside."""
+    TRANSACTION_KIND_CAPTURE: _TransactionKind.ValueType  # 10
+    """Part of a reserve, taken by the game. Capture ids are a key space of their own."""
+    TRANSACTION_KIND_RELEASE: _TransactionKind.ValueType  # 11
+    """Return of what was left of a reserve: by a Release or a Rollback, which share a
+    key space, or by the end of its life (then its id begins with "expire/").
+    """
 
 class TransactionKind(_TransactionKind, metaclass=_TransactionKindEnumTypeWrapper):
     """TransactionKind says what a transaction does."""
@@ -68,6 +76,14 @@ TRANSACTION_KIND_DEPOSIT: TransactionKind.ValueType  # 6
 """Deposit transferred by the cashier."""
 TRANSACTION_KIND_ADJUST: TransactionKind.ValueType  # 8
 """Correction of earlier transactions, up or down."""
+TRANSACTION_KIND_RESERVE: TransactionKind.ValueType  # 9
+"""Stake of a two-phase bet, set aside."""
+TRANSACTION_KIND_CAPTURE: TransactionKind.ValueType  # 10
+"""Part of a reserve, taken by the game. Capture ids are a key space of their own."""
+TRANSACTION_KIND_RELEASE: TransactionKind.ValueType  # 11
+"""Return of what was left of a reserve: by a Release or a Rollback, which share a
+key space, or by the end of its life (then its id begins with "expire/").
+"""
 Global___TransactionKind: _TypeAlias = TransactionKind  # noqa: Y015
 
 class _TransactionState:
@@ -476,6 +492,7 @@ class Receipt(_message.Message):
     REPLAYED_FIELD_NUMBER: _builtins.int
     IS_TEST_FIELD_NUMBER: _builtins.int
     COMMIT_TIME_FIELD_NUMBER: _builtins.int
+    RESERVED_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """Output only. The caller's id of the transaction, as it was sent."""
     ledger_id: _builtins.str
@@ -519,6 +536,13 @@ class Receipt(_message.Message):
     def commit_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. Server time of the commit of the transaction."""
 
+    @_builtins.property
+    def reserved(self) -> _money_pb2.Money:
+        """Output only. What this transaction set aside (positive, a reserve) or took from
+        there (negative, a capture or a release), beside cash and bonus. Absent when
+        nothing did.
+        """
+
     def __init__(
         self,
         *,
@@ -532,10 +556,11 @@ class Receipt(_message.Message):
         replayed: _builtins.bool = ...,
         is_test: _builtins.bool = ...,
         commit_time: _timestamp_pb2.Timestamp | None = ...,
+        reserved: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "bonus", b"bonus", "cash", b"cash", "commit_time", b"commit_time", "current", b"current"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "bonus", b"bonus", "cash", b"cash", "commit_time", b"commit_time", "current", b"current", "reserved", b"reserved"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "bonus", b"bonus", "cash", b"cash", "commit_time", b"commit_time", "current", b"current", "is_test", b"is_test", "ledger_id", b"ledger_id", "replayed", b"replayed", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "bonus", b"bonus", "cash", b"cash", "commit_time", b"commit_time", "current", b"current", "is_test", b"is_test", "ledger_id", b"ledger_id", "replayed", b"replayed", "reserved", b"reserved", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -570,6 +595,8 @@ class Transaction(_message.Message):
     COMMIT_TIME_FIELD_NUMBER: _builtins.int
     IS_TEST_FIELD_NUMBER: _builtins.int
     CORRECTED_TRANSACTION_IDS_FIELD_NUMBER: _builtins.int
+    RESERVED_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     ledger_id: _builtins.str
     """Output only. Cage's id of the transaction, a UUIDv7."""
     transaction_id: _builtins.str
@@ -585,11 +612,13 @@ class Transaction(_message.Message):
     round_id: _builtins.str
     """Output only. The round; empty when the call named none."""
     integration_id: _builtins.str
-    """Output only. The integration that sent it; empty when none did (a deposit)."""
+    """Output only. The integration that sent it; empty when none did (a deposit, the
+    end of a reserve's life).
+    """
     reference_transaction_id: _builtins.str
     """Output only. The caller's id of the transaction that this one refers to: the
-    bet of a win, the original of a rollback, the first one that an adjustment
-    corrects. Empty when there is none.
+    bet of a win, the original of a rollback, the reserve of a capture or a release,
+    the first one that an adjustment corrects. Empty when there is none.
     """
     bet_kind: Global___BetKind.ValueType
     """Output only. Kind of a bet; BET_KIND_UNSPECIFIED for other transactions."""
@@ -643,6 +672,16 @@ class Transaction(_message.Message):
         empty for other transactions.
         """
 
+    @_builtins.property
+    def reserved(self) -> _money_pb2.Money:
+        """Output only. What moved to or from `reserved` (see Receipt.reserved); absent when
+        nothing did.
+        """
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When a reserve expires; absent for other transactions."""
+
     def __init__(
         self,
         *,
@@ -669,10 +708,12 @@ class Transaction(_message.Message):
         commit_time: _timestamp_pb2.Timestamp | None = ...,
         is_test: _builtins.bool = ...,
         corrected_transaction_ids: _abc.Iterable[_builtins.str] | None = ...,
+        reserved: _money_pb2.Money | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "amount", b"amount", "bonus", b"bonus", "cash", b"cash", "commit_time", b"commit_time", "occur_time", b"occur_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "amount", b"amount", "bonus", b"bonus", "cash", b"cash", "commit_time", b"commit_time", "expire_time", b"expire_time", "occur_time", b"occur_time", "reserved", b"reserved"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "amount", b"amount", "award_kind", b"award_kind", "bet_kind", b"bet_kind", "bonus", b"bonus", "campaign_id", b"campaign_id", "cash", b"cash", "commit_time", b"commit_time", "corrected_transaction_ids", b"corrected_transaction_ids", "details", b"details", "game_id", b"game_id", "integration_id", b"integration_id", "is_test", b"is_test", "kind", b"kind", "ledger_id", b"ledger_id", "occur_time", b"occur_time", "player_id", b"player_id", "reference_transaction_id", b"reference_transaction_id", "refusal_reason", b"refusal_reason", "round_closed", b"round_closed", "round_id", b"round_id", "state", b"state", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "amount", b"amount", "award_kind", b"award_kind", "bet_kind", b"bet_kind", "bonus", b"bonus", "campaign_id", b"campaign_id", "cash", b"cash", "commit_time", b"commit_time", "corrected_transaction_ids", b"corrected_transaction_ids", "details", b"details", "expire_time", b"expire_time", "game_id", b"game_id", "integration_id", b"integration_id", "is_test", b"is_test", "kind", b"kind", "ledger_id", b"ledger_id", "occur_time", b"occur_time", "player_id", b"player_id", "reference_transaction_id", b"reference_transaction_id", "refusal_reason", b"refusal_reason", "reserved", b"reserved", "round_closed", b"round_closed", "round_id", b"round_id", "state", b"state", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -711,7 +752,9 @@ class Round(_message.Message):
     state: Global___RoundState.ValueType
     """Output only. Whether the round still takes bets."""
     bet_count: _builtins.int
-    """Output only. Number of bets posted, rolled back ones included."""
+    """Output only. Number of bets posted, rolled back ones included. A reserve counts
+    from its first capture on.
+    """
     win_count: _builtins.int
     """Output only. Number of wins and awards posted, rolled back ones included."""
     rolled_back_count: _builtins.int
@@ -731,7 +774,7 @@ class Round(_message.Message):
     @_builtins.property
     def bet_amount(self) -> _money_pb2.Money:
         """Output only. Sum of the bets that stand (rolled back ones do not count), at
-        the ledger scale.
+        the ledger scale; of a reserve what was captured.
         """
 
     @_builtins.property
@@ -947,6 +990,7 @@ class WalletRules(_message.Message):
     SETTLEMENT_FIELD_NUMBER: _builtins.int
     PLAY_FUNDS_FIELD_NUMBER: _builtins.int
     ADJUST_OVERDRAFT_FIELD_NUMBER: _builtins.int
+    RESERVE_LIFE_S_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """Output only. Number of the rules' last change, 0 for the defaults. It grows by 1
     with each change.
@@ -996,6 +1040,10 @@ class WalletRules(_message.Message):
     """
     adjust_overdraft: Global___AdjustOverdraftRule.ValueType
     """Optional. An adjustment that takes more than the player has. Default: REJECT."""
+    reserve_life_s: _builtins.int
+    """Optional. How long a reserve lives that does not say so itself, 1 to 7,776,000
+    seconds (90 days). 0 means the default: 604,800 (7 days). Failure: INVALID_FIELD.
+    """
     def __init__(
         self,
         *,
@@ -1014,10 +1062,11 @@ class WalletRules(_message.Message):
         settlement: Global___SettlementRule.ValueType = ...,
         play_funds: Global___PlayFundsRule.ValueType = ...,
         adjust_overdraft: Global___AdjustOverdraftRule.ValueType = ...,
+        reserve_life_s: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust_overdraft", b"adjust_overdraft", "late_rollback", b"late_rollback", "late_win", b"late_win", "play_funds", b"play_funds", "refused_bet", b"refused_bet", "rollback_amount", b"rollback_amount", "second_rollback", b"second_rollback", "settled_rollback", b"settled_rollback", "settlement", b"settlement", "unknown_rollback", b"unknown_rollback", "version", b"version", "win_after_rollback", b"win_after_rollback", "win_rollback", b"win_rollback", "win_without_bet", b"win_without_bet", "wins_per_bet", b"wins_per_bet"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust_overdraft", b"adjust_overdraft", "late_rollback", b"late_rollback", "late_win", b"late_win", "play_funds", b"play_funds", "refused_bet", b"refused_bet", "reserve_life_s", b"reserve_life_s", "rollback_amount", b"rollback_amount", "second_rollback", b"second_rollback", "settled_rollback", b"settled_rollback", "settlement", b"settlement", "unknown_rollback", b"unknown_rollback", "version", b"version", "win_after_rollback", b"win_after_rollback", "win_rollback", b"win_rollback", "win_without_bet", b"win_without_bet", "wins_per_bet", b"wins_per_bet"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

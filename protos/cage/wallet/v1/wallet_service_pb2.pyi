@@ -387,9 +387,10 @@ class WinRequest(_message.Message):
     given back by reads, never interpreted. Failure: INVALID_FIELD when longer.
     """
     bet_transaction_id: _builtins.str
-    """Optional. The transaction id of the bet that this win settles, 1 to 128
-    printable characters. Empty: the win settles the whole round. Failure:
-    BET_NOT_FOUND, REFERENCE_MISMATCH, ALREADY_ROLLED_BACK.
+    """Optional. The transaction id of the bet, or of the reserve, that this win
+    settles, 1 to 128 printable characters. Empty: the win settles the whole round.
+    A reserve of which nothing was captured is no bet. Failure: BET_NOT_FOUND,
+    REFERENCE_MISMATCH, ALREADY_ROLLED_BACK.
     """
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
@@ -1029,6 +1030,344 @@ class Reference(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Reference: _TypeAlias = Reference  # noqa: Y015
+
+@_typing.final
+class ReserveRequest(_message.Message):
+    """ReserveRequest sets the stake of a two-phase bet aside."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAYER_ID_FIELD_NUMBER: _builtins.int
+    GAME_ID_FIELD_NUMBER: _builtins.int
+    ROUND_ID_FIELD_NUMBER: _builtins.int
+    TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    SESSION_TOKEN_FIELD_NUMBER: _builtins.int
+    OCCUR_TIME_FIELD_NUMBER: _builtins.int
+    DETAILS_FIELD_NUMBER: _builtins.int
+    LIFE_FIELD_NUMBER: _builtins.int
+    player_id: _builtins.str
+    """Required. The player, 1 to 128 printable characters, as answered by
+    Authenticate. Failure: PLAYER_NOT_FOUND, also for a player of an operator
+    that the key is not granted to.
+    """
+    game_id: _builtins.str
+    """Required. The game, 1 to 128 printable characters. Failure: GAME_NOT_FOUND."""
+    round_id: _builtins.str
+    """Required. The caller's id of the round, 1 to 128 printable characters, unique
+    for the player in the game.
+    """
+    transaction_id: _builtins.str
+    """Required. The caller's id of this money movement, 1 to 128 printable
+    characters. Send the same id on a retry. Failure: TRANSACTION_MISMATCH when
+    it was used before with different content.
+    """
+    session_token: _builtins.str
+    """Optional. The session token of Authenticate, 1 to 128 printable characters;
+    required when the policy bet_needs_session is set. When it is sent, it is
+    checked. Failure: SESSION_REQUIRED, SESSION_NOT_FOUND, SESSION_EXPIRED,
+    SESSION_ENDED.
+    """
+    details: _builtins.str
+    """Optional. The caller's own text, up to 4,096 bytes of UTF-8. Recorded and
+    given back by reads, never interpreted. Failure: INVALID_FIELD when longer.
+    """
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """Required. The stake, 0 or more. Failure: SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE,
+        CURRENCY_NOT_FOUND, CURRENCY_MISMATCH, INSUFFICIENT_FUNDS.
+        """
+
+    @_builtins.property
+    def occur_time(self) -> _timestamp_pb2.Timestamp:
+        """Optional. When it happened, by the caller's clock. Recorded; the server's
+        commit time is what counts.
+        """
+
+    @_builtins.property
+    def life(self) -> _duration_pb2.Duration:
+        """Optional. How long the money stays aside, 1 second to 90 days, counted from the
+        commit. What is left then goes back to the player by a release. Absent: the
+        rule reserve_life_s. Failure: INVALID_FIELD.
+        """
+
+    def __init__(
+        self,
+        *,
+        player_id: _builtins.str = ...,
+        game_id: _builtins.str = ...,
+        round_id: _builtins.str = ...,
+        transaction_id: _builtins.str = ...,
+        amount: _money_pb2.Money | None = ...,
+        session_token: _builtins.str = ...,
+        occur_time: _timestamp_pb2.Timestamp | None = ...,
+        details: _builtins.str = ...,
+        life: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "life", b"life", "occur_time", b"occur_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "details", b"details", "game_id", b"game_id", "life", b"life", "occur_time", b"occur_time", "player_id", b"player_id", "round_id", b"round_id", "session_token", b"session_token", "transaction_id", b"transaction_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReserveRequest: _TypeAlias = ReserveRequest  # noqa: Y015
+
+@_typing.final
+class ReserveResponse(_message.Message):
+    """ReserveResponse is the receipt of a reserve."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def receipt(self) -> _wallet_pb2.Receipt:
+        """Output only. What moved, and the balances around it."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When what is left of it goes back to the player. The release comes
+        within moments after; until it has, captures still pass.
+        """
+
+    def __init__(
+        self,
+        *,
+        receipt: _wallet_pb2.Receipt | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReserveResponse: _TypeAlias = ReserveResponse  # noqa: Y015
+
+@_typing.final
+class CaptureRequest(_message.Message):
+    """CaptureRequest takes a part of a reserve."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAYER_ID_FIELD_NUMBER: _builtins.int
+    GAME_ID_FIELD_NUMBER: _builtins.int
+    ROUND_ID_FIELD_NUMBER: _builtins.int
+    TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    SESSION_TOKEN_FIELD_NUMBER: _builtins.int
+    ROUND_CLOSED_FIELD_NUMBER: _builtins.int
+    OCCUR_TIME_FIELD_NUMBER: _builtins.int
+    DETAILS_FIELD_NUMBER: _builtins.int
+    RESERVE_TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    player_id: _builtins.str
+    """Required. The player, 1 to 128 printable characters, as answered by
+    Authenticate. Failure: PLAYER_NOT_FOUND, also for a player of an operator
+    that the key is not granted to.
+    """
+    game_id: _builtins.str
+    """Required. The game, 1 to 128 printable characters. Failure: GAME_NOT_FOUND,
+    REFERENCE_MISMATCH.
+    """
+    round_id: _builtins.str
+    """Required. The caller's id of the round, 1 to 128 printable characters, unique
+    for the player in the game. Failure: REFERENCE_MISMATCH.
+    """
+    transaction_id: _builtins.str
+    """Required. The caller's id of this capture, 1 to 128 printable characters.
+    Capture ids are a key space of their own: it may equal the id of the reserve.
+    Send the same id on a retry. Failure: TRANSACTION_MISMATCH when it was used
+    before with different content.
+    """
+    session_token: _builtins.str
+    """Optional. The session token of Authenticate, 1 to 128 printable characters.
+    Never checked: this call passes after the end of the session too.
+    """
+    round_closed: _builtins.bool
+    """Optional. True when this is the last call of the round: the round is closed
+    in the same commit.
+    """
+    details: _builtins.str
+    """Optional. The caller's own text, up to 4,096 bytes of UTF-8. Recorded and
+    given back by reads, never interpreted. Failure: INVALID_FIELD when longer.
+    """
+    reserve_transaction_id: _builtins.str
+    """Required. The transaction id of the reserve, 1 to 128 printable characters.
+    Failure: RESERVE_NOT_FOUND, RESERVE_RELEASED, RESERVE_EXPIRED,
+    REFERENCE_MISMATCH.
+    """
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """Required. The part, 0 up to what is left of the reserve. Failure:
+        SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, CURRENCY_NOT_FOUND, CURRENCY_MISMATCH,
+        RESERVE_EXCEEDED.
+        """
+
+    @_builtins.property
+    def occur_time(self) -> _timestamp_pb2.Timestamp:
+        """Optional. When it happened, by the caller's clock. Recorded; the server's
+        commit time is what counts.
+        """
+
+    def __init__(
+        self,
+        *,
+        player_id: _builtins.str = ...,
+        game_id: _builtins.str = ...,
+        round_id: _builtins.str = ...,
+        transaction_id: _builtins.str = ...,
+        amount: _money_pb2.Money | None = ...,
+        session_token: _builtins.str = ...,
+        round_closed: _builtins.bool = ...,
+        occur_time: _timestamp_pb2.Timestamp | None = ...,
+        details: _builtins.str = ...,
+        reserve_transaction_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "occur_time", b"occur_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "details", b"details", "game_id", b"game_id", "occur_time", b"occur_time", "player_id", b"player_id", "reserve_transaction_id", b"reserve_transaction_id", "round_closed", b"round_closed", "round_id", b"round_id", "session_token", b"session_token", "transaction_id", b"transaction_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CaptureRequest: _TypeAlias = CaptureRequest  # noqa: Y015
+
+@_typing.final
+class CaptureResponse(_message.Message):
+    """CaptureResponse is the receipt of a capture."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def receipt(self) -> _wallet_pb2.Receipt:
+        """Output only. What moved, and the balances around it. Cash and bonus are zero:
+        they left the player with the reserve.
+        """
+
+    def __init__(
+        self,
+        *,
+        receipt: _wallet_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CaptureResponse: _TypeAlias = CaptureResponse  # noqa: Y015
+
+@_typing.final
+class ReleaseRequest(_message.Message):
+    """ReleaseRequest gives back what is left of a reserve. What it does not know it may
+    leave out: everything comes from the reserve.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAYER_ID_FIELD_NUMBER: _builtins.int
+    GAME_ID_FIELD_NUMBER: _builtins.int
+    ROUND_ID_FIELD_NUMBER: _builtins.int
+    TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    SESSION_TOKEN_FIELD_NUMBER: _builtins.int
+    ROUND_CLOSED_FIELD_NUMBER: _builtins.int
+    OCCUR_TIME_FIELD_NUMBER: _builtins.int
+    DETAILS_FIELD_NUMBER: _builtins.int
+    RESERVE_TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    player_id: _builtins.str
+    """Required. The player, 1 to 128 printable characters, as answered by
+    Authenticate. Failure: PLAYER_NOT_FOUND, also for a player of an operator
+    that the key is not granted to.
+    """
+    game_id: _builtins.str
+    """Optional. The game of the reserve, 1 to 128 printable characters. Recorded,
+    never compared.
+    """
+    round_id: _builtins.str
+    """Optional. The round of the reserve, 1 to 128 printable characters. Recorded,
+    never compared.
+    """
+    transaction_id: _builtins.str
+    """Required. The caller's id of this release, 1 to 128 printable characters. It may
+    equal the id of the reserve: rollbacks and releases are a key space of their own.
+    Send the same id on a retry. Failure: TRANSACTION_MISMATCH when it was used
+    before for another transaction.
+    """
+    session_token: _builtins.str
+    """Optional. The session token of Authenticate, 1 to 128 printable characters.
+    Never checked: this call passes after the end of the session too.
+    """
+    round_closed: _builtins.bool
+    """Optional. True when this is the last call of the round: the round is closed
+    in the same commit.
+    """
+    details: _builtins.str
+    """Optional. The caller's own text, up to 4,096 bytes of UTF-8. Recorded and
+    given back by reads, never interpreted. Failure: INVALID_FIELD when longer.
+    """
+    reserve_transaction_id: _builtins.str
+    """Required. The transaction id of the reserve, 1 to 128 printable characters. An
+    unknown one succeeds and leaves a tombstone. Failure: REFERENCE_MISMATCH when it
+    is no reserve.
+    """
+    @_builtins.property
+    def occur_time(self) -> _timestamp_pb2.Timestamp:
+        """Optional. When it happened, by the caller's clock. Recorded; the server's
+        commit time is what counts.
+        """
+
+    def __init__(
+        self,
+        *,
+        player_id: _builtins.str = ...,
+        game_id: _builtins.str = ...,
+        round_id: _builtins.str = ...,
+        transaction_id: _builtins.str = ...,
+        session_token: _builtins.str = ...,
+        round_closed: _builtins.bool = ...,
+        occur_time: _timestamp_pb2.Timestamp | None = ...,
+        details: _builtins.str = ...,
+        reserve_transaction_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["occur_time", b"occur_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["details", b"details", "game_id", b"game_id", "occur_time", b"occur_time", "player_id", b"player_id", "reserve_transaction_id", b"reserve_transaction_id", "round_closed", b"round_closed", "round_id", b"round_id", "session_token", b"session_token", "transaction_id", b"transaction_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReleaseRequest: _TypeAlias = ReleaseRequest  # noqa: Y015
+
+@_typing.final
+class ReleaseResponse(_message.Message):
+    """ReleaseResponse is the receipt of a release."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    TOMBSTONE_FIELD_NUMBER: _builtins.int
+    tombstone: _builtins.bool
+    """Output only. True when the reserve was unknown: nothing moved, and the reserve is
+    refused with ALREADY_ROLLED_BACK should it come later.
+    """
+    @_builtins.property
+    def receipt(self) -> _wallet_pb2.Receipt:
+        """Output only. What moved, and the balances around it. All zero for a tombstone,
+        and when nothing was left.
+        """
+
+    def __init__(
+        self,
+        *,
+        receipt: _wallet_pb2.Receipt | None = ...,
+        tombstone: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "tombstone", b"tombstone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReleaseResponse: _TypeAlias = ReleaseResponse  # noqa: Y015
 
 @_typing.final
 class GetTransactionRequest(_message.Message):
@@ -1800,6 +2139,9 @@ class Operation(_message.Message):
     AWARD_FIELD_NUMBER: _builtins.int
     GET_BALANCE_FIELD_NUMBER: _builtins.int
     ADJUST_FIELD_NUMBER: _builtins.int
+    RESERVE_FIELD_NUMBER: _builtins.int
+    CAPTURE_FIELD_NUMBER: _builtins.int
+    RELEASE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def bet(self) -> Global___BetRequest:
         """Debits a stake or a tip; see Bet."""
@@ -1832,6 +2174,18 @@ class Operation(_message.Message):
     def adjust(self) -> Global___AdjustRequest:
         """Corrects what was posted before; see Adjust."""
 
+    @_builtins.property
+    def reserve(self) -> Global___ReserveRequest:
+        """Sets a stake aside; see Reserve."""
+
+    @_builtins.property
+    def capture(self) -> Global___CaptureRequest:
+        """Takes a part of a reserve; see Capture."""
+
+    @_builtins.property
+    def release(self) -> Global___ReleaseRequest:
+        """Gives the rest of a reserve back; see Release."""
+
     def __init__(
         self,
         *,
@@ -1843,12 +2197,15 @@ class Operation(_message.Message):
         award: Global___AwardRequest | None = ...,
         get_balance: Global___GetBalanceRequest | None = ...,
         adjust: Global___AdjustRequest | None = ...,
+        reserve: Global___ReserveRequest | None = ...,
+        capture: Global___CaptureRequest | None = ...,
+        release: Global___ReleaseRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["adjust", b"adjust", "award", b"award", "bet", b"bet", "close_round", b"close_round", "get_balance", b"get_balance", "operation", b"operation", "play", b"play", "rollback", b"rollback", "win", b"win"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adjust", b"adjust", "award", b"award", "bet", b"bet", "capture", b"capture", "close_round", b"close_round", "get_balance", b"get_balance", "operation", b"operation", "play", b"play", "release", b"release", "reserve", b"reserve", "rollback", b"rollback", "win", b"win"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust", b"adjust", "award", b"award", "bet", b"bet", "close_round", b"close_round", "get_balance", b"get_balance", "operation", b"operation", "play", b"play", "rollback", b"rollback", "win", b"win"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust", b"adjust", "award", b"award", "bet", b"bet", "capture", b"capture", "close_round", b"close_round", "get_balance", b"get_balance", "operation", b"operation", "play", b"play", "release", b"release", "reserve", b"reserve", "rollback", b"rollback", "win", b"win"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_operation: _TypeAlias = _typing.Literal["bet", "win", "play", "rollback", "close_round", "award", "get_balance", "adjust"]  # noqa: Y015
+    _WhichOneofReturnType_operation: _TypeAlias = _typing.Literal["bet", "win", "play", "rollback", "close_round", "award", "get_balance", "adjust", "reserve", "capture", "release"]  # noqa: Y015
     _WhichOneofArgType_operation: _TypeAlias = _typing.Literal["operation", b"operation"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_operation) -> _WhichOneofReturnType_operation | None: ...
 
@@ -1869,6 +2226,9 @@ class OperationResult(_message.Message):
     AWARD_FIELD_NUMBER: _builtins.int
     GET_BALANCE_FIELD_NUMBER: _builtins.int
     ADJUST_FIELD_NUMBER: _builtins.int
+    RESERVE_FIELD_NUMBER: _builtins.int
+    CAPTURE_FIELD_NUMBER: _builtins.int
+    RELEASE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def error(self) -> _status_pb2.Status:
         """The refusal, with the details that the rpc would have answered."""
@@ -1905,6 +2265,18 @@ class OperationResult(_message.Message):
     def adjust(self) -> Global___AdjustResponse:
         """Answers `adjust`."""
 
+    @_builtins.property
+    def reserve(self) -> Global___ReserveResponse:
+        """Answers `reserve`."""
+
+    @_builtins.property
+    def capture(self) -> Global___CaptureResponse:
+        """Answers `capture`."""
+
+    @_builtins.property
+    def release(self) -> Global___ReleaseResponse:
+        """Answers `release`."""
+
     def __init__(
         self,
         *,
@@ -1917,12 +2289,15 @@ class OperationResult(_message.Message):
         award: Global___AwardResponse | None = ...,
         get_balance: Global___GetBalanceResponse | None = ...,
         adjust: Global___AdjustResponse | None = ...,
+        reserve: Global___ReserveResponse | None = ...,
+        capture: Global___CaptureResponse | None = ...,
+        release: Global___ReleaseResponse | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["adjust", b"adjust", "award", b"award", "bet", b"bet", "close_round", b"close_round", "error", b"error", "get_balance", b"get_balance", "play", b"play", "result", b"result", "rollback", b"rollback", "win", b"win"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adjust", b"adjust", "award", b"award", "bet", b"bet", "capture", b"capture", "close_round", b"close_round", "error", b"error", "get_balance", b"get_balance", "play", b"play", "release", b"release", "reserve", b"reserve", "result", b"result", "rollback", b"rollback", "win", b"win"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust", b"adjust", "award", b"award", "bet", b"bet", "close_round", b"close_round", "error", b"error", "get_balance", b"get_balance", "play", b"play", "result", b"result", "rollback", b"rollback", "win", b"win"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust", b"adjust", "award", b"award", "bet", b"bet", "capture", b"capture", "close_round", b"close_round", "error", b"error", "get_balance", b"get_balance", "play", b"play", "release", b"release", "reserve", b"reserve", "result", b"result", "rollback", b"rollback", "win", b"win"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["error", "bet", "win", "play", "rollback", "close_round", "award", "get_balance", "adjust"]  # noqa: Y015
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["error", "bet", "win", "play", "rollback", "close_round", "award", "get_balance", "adjust", "reserve", "capture", "release"]  # noqa: Y015
     _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
 

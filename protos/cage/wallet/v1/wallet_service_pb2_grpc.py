@@ -32,7 +32,8 @@ class WalletServiceStub(object):
 
     A reply means: durable on disk. Every money call carries a transaction_id, the
     caller's id of one money movement, kept for ever in the scope of operator,
-    integration, player and key space (rollbacks are one, all else is the other).
+    integration, player and key space (rollbacks and releases are one, captures are one,
+    all else is another).
     Repeating a call with its id is always safe: the first answer comes back with
     `replayed` and the current balance, and nothing moves. The id is looked up
     before any other check. Compared are, in this order: kind, player, currency,
@@ -41,8 +42,9 @@ class WalletServiceStub(object):
     TRANSACTION_MISMATCH and nothing moves. Never compared: session token, times,
     details, round_closed, jackpot contributions.
 
-    Session, status, limit and kill-switch checks apply to bets only. Wins,
-    rollbacks, awards, adjustments and closes pass for every known player.
+    Session, status, limit and kill-switch checks apply to bets and reserves only. Wins,
+    captures, rollbacks, releases, awards, adjustments and closes pass for every known
+    player.
 
     Where studios disagree the rules of the integration decide (WalletRules); what is
     said here is their default.
@@ -111,6 +113,21 @@ class WalletServiceStub(object):
                 request_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.AdjustRequest.SerializeToString,
                 response_deserializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.AdjustResponse.FromString,
                 _registered_method=True)
+        self.Reserve = channel.unary_unary(
+                '/cage.wallet.v1.WalletService/Reserve',
+                request_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ReserveRequest.SerializeToString,
+                response_deserializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ReserveResponse.FromString,
+                _registered_method=True)
+        self.Capture = channel.unary_unary(
+                '/cage.wallet.v1.WalletService/Capture',
+                request_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.CaptureRequest.SerializeToString,
+                response_deserializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.CaptureResponse.FromString,
+                _registered_method=True)
+        self.Release = channel.unary_unary(
+                '/cage.wallet.v1.WalletService/Release',
+                request_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ReleaseRequest.SerializeToString,
+                response_deserializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ReleaseResponse.FromString,
+                _registered_method=True)
         self.GetTransaction = channel.unary_unary(
                 '/cage.wallet.v1.WalletService/GetTransaction',
                 request_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.GetTransactionRequest.SerializeToString,
@@ -165,7 +182,8 @@ class WalletServiceServicer(object):
 
     A reply means: durable on disk. Every money call carries a transaction_id, the
     caller's id of one money movement, kept for ever in the scope of operator,
-    integration, player and key space (rollbacks are one, all else is the other).
+    integration, player and key space (rollbacks and releases are one, captures are one,
+    all else is another).
     Repeating a call with its id is always safe: the first answer comes back with
     `replayed` and the current balance, and nothing moves. The id is looked up
     before any other check. Compared are, in this order: kind, player, currency,
@@ -174,8 +192,9 @@ class WalletServiceServicer(object):
     TRANSACTION_MISMATCH and nothing moves. Never compared: session token, times,
     details, round_closed, jackpot contributions.
 
-    Session, status, limit and kill-switch checks apply to bets only. Wins,
-    rollbacks, awards, adjustments and closes pass for every known player.
+    Session, status, limit and kill-switch checks apply to bets and reserves only. Wins,
+    captures, rollbacks, releases, awards, adjustments and closes pass for every known
+    player.
 
     Where studios disagree the rules of the integration decide (WalletRules); what is
     said here is their default.
@@ -260,7 +279,8 @@ class WalletServiceServicer(object):
         """Reverse an earlier transaction. The amount always comes from the original,
         and each part goes back to where it came from. The rollback of an unknown id
         succeeds and leaves a tombstone: the original is refused should it come
-        later. Rolling back again, under another id too, answers the first rollback.
+        later. Rolling back again, under another id too, answers the first rollback. The
+        rollback of a reserve is its release, and refused once something was captured.
         Repeat it until it is answered.
 
         Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, ALREADY_SETTLED,
@@ -304,6 +324,48 @@ class WalletServiceServicer(object):
         CURRENCY_NOT_FOUND, SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, TRANSACTION_NOT_FOUND,
         REFERENCE_MISMATCH, CURRENCY_MISMATCH, ALREADY_ROLLED_BACK,
         BALANCE_OUT_OF_RANGE; by the rules of the integration also INSUFFICIENT_FUNDS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Reserve(self, request, context):
+        """Set the stake of a two-phase bet aside: it leaves the playable balance and waits
+        in `reserved` for captures. It is a bet in every sense: funds, session, status,
+        kill switches and stored refusals. What is not captured within its life goes back
+        by itself.
+
+        Failure: those of Bet, but for FREE_ROUNDS_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Capture(self, request, context):
+        """Take a part of a reserve, or all of it, for the game; several captures of one
+        reserve are legal. What is captured is the stake of the round: with its first
+        capture the reserve counts as a bet of it. A capture passes like a win, whatever
+        became of the player's session and status, but not in a closed round. Repeat it
+        until it is answered.
+
+        Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, GAME_NOT_FOUND,
+        CURRENCY_NOT_FOUND, SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, RESERVE_NOT_FOUND,
+        REFERENCE_MISMATCH, CURRENCY_MISMATCH, RESERVE_RELEASED, RESERVE_EXPIRED,
+        ROUND_CLOSED, RESERVE_EXCEEDED, BALANCE_OUT_OF_RANGE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Release(self, request, context):
+        """Give back what is left of a reserve; what was captured stays. The release of an
+        unknown reserve succeeds and leaves a tombstone: the reserve is refused should it
+        come later. Releasing again, under another id too, answers the first release, be
+        it the one that came with the end of the reserve's life. Repeat it until it is
+        answered.
+
+        Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, REFERENCE_MISMATCH; by the rules
+        of the integration also TRANSACTION_NOT_FOUND, ALREADY_ROLLED_BACK.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -457,6 +519,21 @@ def add_WalletServiceServicer_to_server(servicer, server):
                     request_deserializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.AdjustRequest.FromString,
                     response_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.AdjustResponse.SerializeToString,
             ),
+            'Reserve': grpc.unary_unary_rpc_method_handler(
+                    servicer.Reserve,
+                    request_deserializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ReserveRequest.FromString,
+                    response_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ReserveResponse.SerializeToString,
+            ),
+            'Capture': grpc.unary_unary_rpc_method_handler(
+                    servicer.Capture,
+                    request_deserializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.CaptureRequest.FromString,
+                    response_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.CaptureResponse.SerializeToString,
+            ),
+            'Release': grpc.unary_unary_rpc_method_handler(
+                    servicer.Release,
+                    request_deserializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ReleaseRequest.FromString,
+                    response_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ReleaseResponse.SerializeToString,
+            ),
             'GetTransaction': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTransaction,
                     request_deserializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.GetTransactionRequest.FromString,
@@ -517,7 +594,8 @@ class WalletService(object):
 
     A reply means: durable on disk. Every money call carries a transaction_id, the
     caller's id of one money movement, kept for ever in the scope of operator,
-    integration, player and key space (rollbacks are one, all else is the other).
+    integration, player and key space (rollbacks and releases are one, captures are one,
+    all else is another).
     Repeating a call with its id is always safe: the first answer comes back with
     `replayed` and the current balance, and nothing moves. The id is looked up
     before any other check. Compared are, in this order: kind, player, currency,
@@ -526,8 +604,9 @@ class WalletService(object):
     TRANSACTION_MISMATCH and nothing moves. Never compared: session token, times,
     details, round_closed, jackpot contributions.
 
-    Session, status, limit and kill-switch checks apply to bets only. Wins,
-    rollbacks, awards, adjustments and closes pass for every known player.
+    Session, status, limit and kill-switch checks apply to bets and reserves only. Wins,
+    captures, rollbacks, releases, awards, adjustments and closes pass for every known
+    player.
 
     Where studios disagree the rules of the integration decide (WalletRules); what is
     said here is their default.
@@ -778,6 +857,87 @@ class WalletService(object):
             '/cage.wallet.v1.WalletService/Adjust',
             cage_dot_wallet_dot_v1_dot_wallet__service__pb2.AdjustRequest.SerializeToString,
             cage_dot_wallet_dot_v1_dot_wallet__service__pb2.AdjustResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Reserve(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cage.wallet.v1.WalletService/Reserve',
+            cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ReserveRequest.SerializeToString,
+            cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ReserveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Capture(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cage.wallet.v1.WalletService/Capture',
+            cage_dot_wallet_dot_v1_dot_wallet__service__pb2.CaptureRequest.SerializeToString,
+            cage_dot_wallet_dot_v1_dot_wallet__service__pb2.CaptureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Release(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cage.wallet.v1.WalletService/Release',
+            cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ReleaseRequest.SerializeToString,
+            cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ReleaseResponse.FromString,
             options,
             channel_credentials,
             insecure,

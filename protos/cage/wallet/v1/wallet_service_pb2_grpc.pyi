@@ -33,7 +33,8 @@ class WalletServiceStub:
 
     A reply means: durable on disk. Every money call carries a transaction_id, the
     caller's id of one money movement, kept for ever in the scope of operator,
-    integration, player and key space (rollbacks are one, all else is the other).
+    integration, player and key space (rollbacks and releases are one, captures are one,
+    all else is another).
     Repeating a call with its id is always safe: the first answer comes back with
     `replayed` and the current balance, and nothing moves. The id is looked up
     before any other check. Compared are, in this order: kind, player, currency,
@@ -42,8 +43,9 @@ class WalletServiceStub:
     TRANSACTION_MISMATCH and nothing moves. Never compared: session token, times,
     details, round_closed, jackpot contributions.
 
-    Session, status, limit and kill-switch checks apply to bets only. Wins,
-    rollbacks, awards, adjustments and closes pass for every known player.
+    Session, status, limit and kill-switch checks apply to bets and reserves only. Wins,
+    captures, rollbacks, releases, awards, adjustments and closes pass for every known
+    player.
 
     Where studios disagree the rules of the integration decide (WalletRules); what is
     said here is their default.
@@ -112,7 +114,8 @@ class WalletServiceStub:
     """Reverse an earlier transaction. The amount always comes from the original,
     and each part goes back to where it came from. The rollback of an unknown id
     succeeds and leaves a tombstone: the original is refused should it come
-    later. Rolling back again, under another id too, answers the first rollback.
+    later. Rolling back again, under another id too, answers the first rollback. The
+    rollback of a reserve is its release, and refused once something was captured.
     Repeat it until it is answered.
 
     Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, ALREADY_SETTLED,
@@ -144,6 +147,36 @@ class WalletServiceStub:
     CURRENCY_NOT_FOUND, SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, TRANSACTION_NOT_FOUND,
     REFERENCE_MISMATCH, CURRENCY_MISMATCH, ALREADY_ROLLED_BACK,
     BALANCE_OUT_OF_RANGE; by the rules of the integration also INSUFFICIENT_FUNDS.
+    """
+    Reserve: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.ReserveRequest, _wallet_service_pb2.ReserveResponse]
+    """Set the stake of a two-phase bet aside: it leaves the playable balance and waits
+    in `reserved` for captures. It is a bet in every sense: funds, session, status,
+    kill switches and stored refusals. What is not captured within its life goes back
+    by itself.
+
+    Failure: those of Bet, but for FREE_ROUNDS_UNAVAILABLE.
+    """
+    Capture: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.CaptureRequest, _wallet_service_pb2.CaptureResponse]
+    """Take a part of a reserve, or all of it, for the game; several captures of one
+    reserve are legal. What is captured is the stake of the round: with its first
+    capture the reserve counts as a bet of it. A capture passes like a win, whatever
+    became of the player's session and status, but not in a closed round. Repeat it
+    until it is answered.
+
+    Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, GAME_NOT_FOUND,
+    CURRENCY_NOT_FOUND, SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, RESERVE_NOT_FOUND,
+    REFERENCE_MISMATCH, CURRENCY_MISMATCH, RESERVE_RELEASED, RESERVE_EXPIRED,
+    ROUND_CLOSED, RESERVE_EXCEEDED, BALANCE_OUT_OF_RANGE.
+    """
+    Release: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.ReleaseRequest, _wallet_service_pb2.ReleaseResponse]
+    """Give back what is left of a reserve; what was captured stays. The release of an
+    unknown reserve succeeds and leaves a tombstone: the reserve is refused should it
+    come later. Releasing again, under another id too, answers the first release, be
+    it the one that came with the end of the reserve's life. Repeat it until it is
+    answered.
+
+    Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, REFERENCE_MISMATCH; by the rules
+    of the integration also TRANSACTION_NOT_FOUND, ALREADY_ROLLED_BACK.
     """
     GetTransaction: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.GetTransactionRequest, _wallet_service_pb2.GetTransactionResponse]
     """Read one transaction of the caller's integration by its id.
@@ -218,7 +251,8 @@ class WalletServiceAsyncStub(WalletServiceStub):
 
     A reply means: durable on disk. Every money call carries a transaction_id, the
     caller's id of one money movement, kept for ever in the scope of operator,
-    integration, player and key space (rollbacks are one, all else is the other).
+    integration, player and key space (rollbacks and releases are one, captures are one,
+    all else is another).
     Repeating a call with its id is always safe: the first answer comes back with
     `replayed` and the current balance, and nothing moves. The id is looked up
     before any other check. Compared are, in this order: kind, player, currency,
@@ -227,8 +261,9 @@ class WalletServiceAsyncStub(WalletServiceStub):
     TRANSACTION_MISMATCH and nothing moves. Never compared: session token, times,
     details, round_closed, jackpot contributions.
 
-    Session, status, limit and kill-switch checks apply to bets only. Wins,
-    rollbacks, awards, adjustments and closes pass for every known player.
+    Session, status, limit and kill-switch checks apply to bets and reserves only. Wins,
+    captures, rollbacks, releases, awards, adjustments and closes pass for every known
+    player.
 
     Where studios disagree the rules of the integration decide (WalletRules); what is
     said here is their default.
@@ -294,7 +329,8 @@ class WalletServiceAsyncStub(WalletServiceStub):
     """Reverse an earlier transaction. The amount always comes from the original,
     and each part goes back to where it came from. The rollback of an unknown id
     succeeds and leaves a tombstone: the original is refused should it come
-    later. Rolling back again, under another id too, answers the first rollback.
+    later. Rolling back again, under another id too, answers the first rollback. The
+    rollback of a reserve is its release, and refused once something was captured.
     Repeat it until it is answered.
 
     Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, ALREADY_SETTLED,
@@ -326,6 +362,36 @@ class WalletServiceAsyncStub(WalletServiceStub):
     CURRENCY_NOT_FOUND, SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, TRANSACTION_NOT_FOUND,
     REFERENCE_MISMATCH, CURRENCY_MISMATCH, ALREADY_ROLLED_BACK,
     BALANCE_OUT_OF_RANGE; by the rules of the integration also INSUFFICIENT_FUNDS.
+    """
+    Reserve: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.ReserveRequest, _wallet_service_pb2.ReserveResponse]  # type: ignore[assignment]
+    """Set the stake of a two-phase bet aside: it leaves the playable balance and waits
+    in `reserved` for captures. It is a bet in every sense: funds, session, status,
+    kill switches and stored refusals. What is not captured within its life goes back
+    by itself.
+
+    Failure: those of Bet, but for FREE_ROUNDS_UNAVAILABLE.
+    """
+    Capture: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.CaptureRequest, _wallet_service_pb2.CaptureResponse]  # type: ignore[assignment]
+    """Take a part of a reserve, or all of it, for the game; several captures of one
+    reserve are legal. What is captured is the stake of the round: with its first
+    capture the reserve counts as a bet of it. A capture passes like a win, whatever
+    became of the player's session and status, but not in a closed round. Repeat it
+    until it is answered.
+
+    Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, GAME_NOT_FOUND,
+    CURRENCY_NOT_FOUND, SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, RESERVE_NOT_FOUND,
+    REFERENCE_MISMATCH, CURRENCY_MISMATCH, RESERVE_RELEASED, RESERVE_EXPIRED,
+    ROUND_CLOSED, RESERVE_EXCEEDED, BALANCE_OUT_OF_RANGE.
+    """
+    Release: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.ReleaseRequest, _wallet_service_pb2.ReleaseResponse]  # type: ignore[assignment]
+    """Give back what is left of a reserve; what was captured stays. The release of an
+    unknown reserve succeeds and leaves a tombstone: the reserve is refused should it
+    come later. Releasing again, under another id too, answers the first release, be
+    it the one that came with the end of the reserve's life. Repeat it until it is
+    answered.
+
+    Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, REFERENCE_MISMATCH; by the rules
+    of the integration also TRANSACTION_NOT_FOUND, ALREADY_ROLLED_BACK.
     """
     GetTransaction: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.GetTransactionRequest, _wallet_service_pb2.GetTransactionResponse]  # type: ignore[assignment]
     """Read one transaction of the caller's integration by its id.
@@ -399,7 +465,8 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
 
     A reply means: durable on disk. Every money call carries a transaction_id, the
     caller's id of one money movement, kept for ever in the scope of operator,
-    integration, player and key space (rollbacks are one, all else is the other).
+    integration, player and key space (rollbacks and releases are one, captures are one,
+    all else is another).
     Repeating a call with its id is always safe: the first answer comes back with
     `replayed` and the current balance, and nothing moves. The id is looked up
     before any other check. Compared are, in this order: kind, player, currency,
@@ -408,8 +475,9 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
     TRANSACTION_MISMATCH and nothing moves. Never compared: session token, times,
     details, round_closed, jackpot contributions.
 
-    Session, status, limit and kill-switch checks apply to bets only. Wins,
-    rollbacks, awards, adjustments and closes pass for every known player.
+    Session, status, limit and kill-switch checks apply to bets and reserves only. Wins,
+    captures, rollbacks, releases, awards, adjustments and closes pass for every known
+    player.
 
     Where studios disagree the rules of the integration decide (WalletRules); what is
     said here is their default.
@@ -509,7 +577,8 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         """Reverse an earlier transaction. The amount always comes from the original,
         and each part goes back to where it came from. The rollback of an unknown id
         succeeds and leaves a tombstone: the original is refused should it come
-        later. Rolling back again, under another id too, answers the first rollback.
+        later. Rolling back again, under another id too, answers the first rollback. The
+        rollback of a reserve is its release, and refused once something was captured.
         Repeat it until it is answered.
 
         Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, ALREADY_SETTLED,
@@ -559,6 +628,54 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         CURRENCY_NOT_FOUND, SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, TRANSACTION_NOT_FOUND,
         REFERENCE_MISMATCH, CURRENCY_MISMATCH, ALREADY_ROLLED_BACK,
         BALANCE_OUT_OF_RANGE; by the rules of the integration also INSUFFICIENT_FUNDS.
+        """
+
+    @_abc_1.abstractmethod
+    def Reserve(
+        self,
+        request: _wallet_service_pb2.ReserveRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_wallet_service_pb2.ReserveResponse, _abc.Awaitable[_wallet_service_pb2.ReserveResponse]]:
+        """Set the stake of a two-phase bet aside: it leaves the playable balance and waits
+        in `reserved` for captures. It is a bet in every sense: funds, session, status,
+        kill switches and stored refusals. What is not captured within its life goes back
+        by itself.
+
+        Failure: those of Bet, but for FREE_ROUNDS_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def Capture(
+        self,
+        request: _wallet_service_pb2.CaptureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_wallet_service_pb2.CaptureResponse, _abc.Awaitable[_wallet_service_pb2.CaptureResponse]]:
+        """Take a part of a reserve, or all of it, for the game; several captures of one
+        reserve are legal. What is captured is the stake of the round: with its first
+        capture the reserve counts as a bet of it. A capture passes like a win, whatever
+        became of the player's session and status, but not in a closed round. Repeat it
+        until it is answered.
+
+        Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, GAME_NOT_FOUND,
+        CURRENCY_NOT_FOUND, SCALE_MISMATCH, AMOUNT_OUT_OF_RANGE, RESERVE_NOT_FOUND,
+        REFERENCE_MISMATCH, CURRENCY_MISMATCH, RESERVE_RELEASED, RESERVE_EXPIRED,
+        ROUND_CLOSED, RESERVE_EXCEEDED, BALANCE_OUT_OF_RANGE.
+        """
+
+    @_abc_1.abstractmethod
+    def Release(
+        self,
+        request: _wallet_service_pb2.ReleaseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_wallet_service_pb2.ReleaseResponse, _abc.Awaitable[_wallet_service_pb2.ReleaseResponse]]:
+        """Give back what is left of a reserve; what was captured stays. The release of an
+        unknown reserve succeeds and leaves a tombstone: the reserve is refused should it
+        come later. Releasing again, under another id too, answers the first release, be
+        it the one that came with the end of the reserve's life. Repeat it until it is
+        answered.
+
+        Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, REFERENCE_MISMATCH; by the rules
+        of the integration also TRANSACTION_NOT_FOUND, ALREADY_ROLLED_BACK.
         """
 
     @_abc_1.abstractmethod
