@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import grpc
 import pytest
 import pytest_asyncio
 from tests.integration.books import rows
@@ -431,3 +433,38 @@ async def test_drain(tmp_path: Path) -> None:
     await second.drain()
 
     assert event.transaction.transaction_id == "after"
+
+
+async def test_drain_beside_a_stuck_reader(tmp_path: Path) -> None:
+    """A reader that takes nothing does not keep a server from stopping.
+
+    What it finds later and what follows its last cursor is everything, once.
+    """
+    async with running(tmp_path, drain_grace_s=1.0) as first:
+        casino = await first.casino()
+        player = await casino.player("1000.00")
+        for start in range(0, 3_000, 500):
+            await casino.studio.wallet.batch_execute(
+                [
+                    player.bet("0.01", f"{n}", f"{n}", details="x" * 4_000)
+                    for n in range(start, start + 500)
+                ]
+            )
+        found: list[Event] = []
+        frames = aiter(casino.studio._caller.open_feed(SubscribeRequest()))
+        cursor = (await anext(frames)).cursor
+        await first.drain()
+        with suppress(grpc.aio.AioRpcError):
+            async for frame in frames:
+                found += frame.events
+                cursor = frame.cursor
+
+    second = Server(first.server.config)
+    await second.open()
+    await second.listen()
+    async with connect(second.address, key=casino.studio_key) as studio:
+        rest = await take(studio, 3_000 - len(found), cursor=cursor)
+    await second.drain()
+
+    names = [event.transaction.transaction_id for event in [*found, *rest]]
+    assert names == [str(number) for number in range(3_000)]

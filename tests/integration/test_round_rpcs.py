@@ -25,8 +25,8 @@ from cage.wallet.v1.wallet_pb2 import BetKind, Round, RoundState, TransactionKin
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_details_of_a_round(player: Player) -> None:
-    """A round shows the newest details of its transactions (E35)."""
+async def test_e35_details_of_a_round(player: Player) -> None:
+    """A round shows the newest details of its transactions."""
     studio, place = player.casino.studio, player.casino.game_id
     told = []
     for call in (
@@ -45,7 +45,7 @@ async def test_details_of_a_round(player: Player) -> None:
 
 
 async def test_list_unfinished_rounds(deployment: Deployment) -> None:
-    """Studios and operators list rounds whose bets wait for the end, oldest first."""
+    """Studios and operators list rounds that wait for their end, oldest first (I6)."""
     casino, foreign = await deployment.casino(), await deployment.casino()
     players = [await casino.player() for _ in range(2)]
     other = await foreign.player()
@@ -167,7 +167,7 @@ async def test_left_open_is_closed(swept: Deployment) -> None:
 
 
 async def test_left_open_is_voided(swept: Deployment) -> None:
-    """VOID gives back what nothing settled, each once, and closes the round."""
+    """VOID gives back what nothing settled, each once, and closes the round (I6)."""
     player = await left_open(swept, "VOID")
     studio = player.casino.studio
     for call in (
@@ -238,8 +238,8 @@ async def test_sweeps_by_itself(tmp_path: Path) -> None:
                 await asyncio.sleep(0.05)
 
 
-async def test_history_url(casino: Casino) -> None:
-    """A round leads to its history by the template of its game or integration (E35)."""
+async def test_e35_history_url(casino: Casino) -> None:
+    """A round leads to its history by the template of its game or integration."""
     admin, found = casino.deployment.admin.admin, []
     own = await casino.deployment.casino()
     player = await own.player()

@@ -88,6 +88,12 @@ def place(rng: Random) -> dict[str, Any]:
     }
 
 
+def own_key(rng: Random, key_id: str) -> str:
+    """Draw now and then the key under which the process itself finishes rounds."""
+    own = [f"caged:rounds:{integration}" for integration in ("hub", "strict")]
+    return rng.choice(own) if rng.random() < 0.15 else key_id
+
+
 def money(rng: Random) -> dict[str, Any]:
     """Draw the fields of a Money."""
     return {"currency_code": "EUR", "amount": rng.choice(AMOUNTS), "scale": 2}
@@ -164,7 +170,7 @@ def rollback(rng: Random) -> Rollback:
     amount = money(rng) if rng.random() < 0.3 else {}
     return Rollback(
         **amount,
-        key_id=place_["key_id"],
+        key_id=own_key(rng, place_["key_id"]),
         player_id=place_["player_id"],
         transaction_id=rng.choice([original_id, rng.choice(IDS)]),
         original_id=original_id,
@@ -175,7 +181,8 @@ def rollback(rng: Random) -> Rollback:
 
 def close_round(rng: Random) -> CloseRound:
     """Draw the close of a round."""
-    return CloseRound(**place(rng))
+    place_ = place(rng)
+    return CloseRound(**{**place_, "key_id": own_key(rng, place_["key_id"])})
 
 
 def award(rng: Random) -> Award:

@@ -73,10 +73,14 @@ PLAYERS = {
 # Integration to its policy bet_needs_session.
 INTEGRATIONS = {"hub": False, "strict": True}
 # Game key to (integration, operators).
-GAME_KEYS = {
+CREATED_KEYS = {
     "hub-key": ("hub", ("acme",)),
     "wide-key": ("hub", ("acme", "rival")),
     "strict-key": ("strict", ("acme",)),
+}
+# Under the last two the process itself finishes rounds; nobody creates them.
+GAME_KEYS = CREATED_KEYS | {
+    f"caged:rounds:{name}": (name, ("acme", "rival")) for name in INTEGRATIONS
 }
 OFFICE_KEY = "office-key"
 # A key that no command of the founding creates, and its digest.
@@ -173,7 +177,7 @@ def founding() -> list[object]:
     for studio in sorted(set(GAMES.values())):
         add(CreateStudio, studio_id=studio, **named)
     commands += [create_game(game) for game in GAMES if game != LATE_GAME]
-    keys = [create_key(key, *grant) for key, grant in GAME_KEYS.items()]
+    keys = [create_key(key, *grant) for key, grant in CREATED_KEYS.items()]
     office = create_key(OFFICE_KEY, "", ("acme", "rival"))
     return [*commands, *keys, office, *registrations()]
 

@@ -39,6 +39,7 @@ SPOILS: list[dict[str, object]] = [
     {"key_id": "strict-key"},
     {"key_id": LATE_KEY},
     {"key_id": "no-key"},
+    {"key_id": "caged:rounds:nobody"},
     {"player_id": "bob"},
     {"player_id": "cat"},
     {"player_id": "cat", "currency_code": "USD"},

@@ -189,6 +189,7 @@ def fill_round(
     message.round_id = round_.round_id
     message.state = _ROUND_STATES[round_.state]
     message.bet_amount.CopyFrom(to_money(round_.bet_cash + round_.bet_bonus, currency))
+    message.bet_bonus_amount.CopyFrom(to_money(round_.bet_bonus, currency))
     message.win_amount.CopyFrom(to_money(round_.win_amount, currency))
     message.adjust_amount.CopyFrom(to_money(round_.adjust_amount, currency))
     message.adjust_count = round_.adjust_count

@@ -743,6 +743,7 @@ class Round(_message.Message):
     INTEGRATION_ID_FIELD_NUMBER: _builtins.int
     DETAILS_FIELD_NUMBER: _builtins.int
     HISTORY_URL_FIELD_NUMBER: _builtins.int
+    BET_BONUS_AMOUNT_FIELD_NUMBER: _builtins.int
     player_id: _builtins.str
     """Output only. The player."""
     game_id: _builtins.str
@@ -799,6 +800,10 @@ class Round(_message.Message):
         at the ledger scale. It is in neither bet_amount nor win_amount.
         """
 
+    @_builtins.property
+    def bet_bonus_amount(self) -> _money_pb2.Money:
+        """Output only. Bonus part of `bet_amount`; the rest of it was cash."""
+
     def __init__(
         self,
         *,
@@ -818,10 +823,11 @@ class Round(_message.Message):
         integration_id: _builtins.str = ...,
         details: _builtins.str = ...,
         history_url: _builtins.str = ...,
+        bet_bonus_amount: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["adjust_amount", b"adjust_amount", "bet_amount", b"bet_amount", "close_time", b"close_time", "open_time", b"open_time", "win_amount", b"win_amount"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adjust_amount", b"adjust_amount", "bet_amount", b"bet_amount", "bet_bonus_amount", b"bet_bonus_amount", "close_time", b"close_time", "open_time", b"open_time", "win_amount", b"win_amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust_amount", b"adjust_amount", "adjust_count", b"adjust_count", "bet_amount", b"bet_amount", "bet_count", b"bet_count", "close_time", b"close_time", "details", b"details", "game_id", b"game_id", "history_url", b"history_url", "integration_id", b"integration_id", "open_time", b"open_time", "player_id", b"player_id", "rolled_back_count", b"rolled_back_count", "round_id", b"round_id", "state", b"state", "win_amount", b"win_amount", "win_count", b"win_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust_amount", b"adjust_amount", "adjust_count", b"adjust_count", "bet_amount", b"bet_amount", "bet_bonus_amount", b"bet_bonus_amount", "bet_count", b"bet_count", "close_time", b"close_time", "details", b"details", "game_id", b"game_id", "history_url", b"history_url", "integration_id", b"integration_id", "open_time", b"open_time", "player_id", b"player_id", "rolled_back_count", b"rolled_back_count", "round_id", b"round_id", "state", b"state", "win_amount", b"win_amount", "win_count", b"win_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
