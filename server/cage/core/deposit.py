@@ -80,7 +80,8 @@ def decide_transfer_deposit(book: Book, command: TransferDeposit) -> PaymentAnsw
         return credited(book, gate, payment, replayed=True)
     judge_authorized(payment)
     wallet = book.wallet(gate, currency.currency_no)
-    if max(wallet.cash, wallet.cash + wallet.bonus) + amount > INT64_MAX:
+    whole = wallet.cash + wallet.bonus + wallet.reserved
+    if max(wallet.cash, whole) + amount > INT64_MAX:
         raise CageError(Reason.BALANCE_OUT_OF_RANGE)
     book.record(
         gate,

@@ -216,10 +216,12 @@ def test_transfer_takes_only_the_one_text_of_an_id(book: Book) -> None:
     assert refusal.reason == Reason.PAYMENT_NOT_FOUND
 
 
-def test_transfer_keeps_the_balance_inside_64_bits(book: Book) -> None:
+@pytest.mark.parametrize("beside", ["bonus", "reserved"])
+def test_transfer_keeps_the_balance_inside_64_bits(book: Book, beside: str) -> None:
     """A deposit that would overflow moves nothing and stays authorized."""
     payment_id = decide(book, authorize()).payment.payment_id
-    book.wallets[11, 1] = Wallet(0, 11, 1, cash=INT64_MAX - 600, bonus=101, version=1)
+    held: dict[str, int] = {"cash": INT64_MAX - 600, beside: 101}
+    book.wallets[11, 1] = Wallet(0, 11, 1, version=1, **held)
 
     refusal = refused(book, transfer(payment_id))
 

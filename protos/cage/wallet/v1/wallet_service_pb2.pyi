@@ -2068,10 +2068,10 @@ class PlayWin(_message.Message):
     BET_TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     JACKPOT_WINS_FIELD_NUMBER: _builtins.int
     bet_transaction_id: _builtins.str
-    """Optional. The transaction id of the bet that this win settles, 1 to 128
-    printable characters; it may be an earlier action of the same play. Empty:
-    the win settles the whole round. Failure: BET_NOT_FOUND, REFERENCE_MISMATCH,
-    ALREADY_ROLLED_BACK.
+    """Optional. The transaction id of the bet, or of the captured reserve, that this win
+    settles, 1 to 128 printable characters; it may be an earlier action of the same
+    play. Empty: the win settles the whole round. Failure: BET_NOT_FOUND,
+    REFERENCE_MISMATCH, ALREADY_ROLLED_BACK.
     """
     @_builtins.property
     def jackpot_wins(self) -> _containers.RepeatedCompositeFieldContainer[_wallet_pb2.JackpotWin]:
