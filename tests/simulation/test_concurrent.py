@@ -8,7 +8,15 @@ from random import Random
 from typing import Any
 
 import pytest
-from tests.simulation.calls import bet, get_balance, rollback, win
+from tests.simulation.calls import (
+    bet,
+    capture,
+    get_balance,
+    release,
+    reserve,
+    rollback,
+    win,
+)
 from tests.simulation.commands import Again, expand
 from tests.simulation.deployment import Clock, contents, fresh_database
 from tests.simulation.ledger import CAPTURE, MOVE, REVERSE
@@ -19,7 +27,7 @@ from tests.simulation.test_machine import call_or_again, observed
 
 from cage.app.wallet import WalletApp
 from cage.core.errors import CageError, Reason
-from cage.core.wallet import KeySpace, Receipt, Transaction
+from cage.core.wallet import KeySpace, Kind, Receipt, Transaction
 from cage.storage import SqliteStore, open_sqlite, verify
 from cage.storage.sqlite import Applied
 
@@ -98,6 +106,36 @@ async def test_wins_and_rollbacks_race(app: WalletApp) -> None:
 
     for won, rolled_back in zip(answers[::2], answers[1::2], strict=True):
         assert isinstance(won, Receipt) != isinstance(rolled_back, Receipt)
+
+
+async def test_captures_take_a_reserve_once(app: WalletApp) -> None:
+    """Of 40 captures of 5 against a reserve of 100 exactly twenty are accepted."""
+    await send(app, reserve("h1", 100))
+    answers = await send(app, *(capture(f"c{n}", 5) for n in range(40)))
+    refused = [each for each in answers if isinstance(each, CageError)]
+    (balance,) = await send(app, get_balance())
+
+    assert {refusal.reason for refusal in refused} == {Reason.RESERVE_EXCEEDED}
+    assert len(refused) == 20
+    assert (balance.playable, balance.reserved) == (50, 0)
+
+
+async def test_captures_and_releases_race(app: WalletApp) -> None:
+    """Each reserve is captured or released, never both, and no money stays away."""
+    await send(app, *(reserve(f"h{n}", 3, round_id=f"r{n}") for n in range(30)))
+    pairs = [
+        (capture(f"c{n}", 3, f"h{n}", round_id=f"r{n}"), release(f"x{n}", f"h{n}"))
+        for n in range(30)
+    ]
+    calls = [call for n, pair in enumerate(pairs) for call in pair[:: (-1) ** n]]
+    answers = await send(app, *calls)
+    captured = sum(
+        isinstance(each, Receipt) and each.transaction.kind == Kind.CAPTURE
+        for each in answers
+    )
+    (balance,) = await send(app, get_balance())
+
+    assert (balance.playable, balance.reserved) == (150 - 3 * captured, 0)
 
 
 class Recorder:
