@@ -75,6 +75,8 @@ async def _is_there(client: Client, story: Story, step: Step) -> bool:
     kind = TransactionKind.TRANSACTION_KIND_UNSPECIFIED
     if step.is_rollback:
         kind = TransactionKind.TRANSACTION_KIND_ROLLBACK
+    elif step.is_capture:
+        kind = TransactionKind.TRANSACTION_KIND_CAPTURE
     found = []
     for transaction_id in step.transaction_ids:
         try:
@@ -114,9 +116,12 @@ async def judge_balances(
     """Compare every balance with the funds and what each step there has moved."""
     cash = dict.fromkeys(player_ids, FUNDS)
     version = dict.fromkeys(player_ids, 1)
+    reserved = dict.fromkeys(player_ids, 0)
     for player_id, step in steps:
         cash[player_id] += sum(step.moved)
-        version[player_id] += sum(amount != 0 for amount in step.moved)
+        reserved[player_id] += step.held
+        changes = sum(amount != 0 for amount in step.moved)
+        version[player_id] += changes or step.held != 0
     for player_id in player_ids:
         reply = await client.wallet.get_balance(
             player_id=player_id, currency_code=CURRENCY
@@ -124,7 +129,7 @@ async def judge_balances(
         balance = reply.balance
 
         assert (balance.cash, balance.playable) == (cash[player_id],) * 2
-        assert (balance.bonus, balance.reserved) == (0, 0)
+        assert (balance.bonus, balance.reserved) == (0, reserved[player_id])
         assert balance.version == version[player_id]
 
 
@@ -132,26 +137,34 @@ async def judge_ledger(
     client: Client, player_ids: Sequence[str], stories: Sequence[Story]
 ) -> None:
     """Read every player's transactions: each id once, each row after the one before."""
-    wanted: dict[str, Counter[tuple[bool, str]]] = {p: Counter() for p in player_ids}
+    wanted: dict[str, Counter[tuple[int, str]]] = {p: Counter() for p in player_ids}
     for story in stories:
         for step in story.sent:
             for transaction_id in step.transaction_ids if step.leaves_trace else ():
-                wanted[story.player_id][step.is_rollback, transaction_id] = 1
+                space = 2 if step.is_capture else int(step.is_rollback)
+                wanted[story.player_id][space, transaction_id] = 1
     for player_id in player_ids:
-        cash, found = 0, Counter[tuple[bool, str]]()
+        cash, found = 0, Counter[tuple[int, str]]()
         async for row in client.wallet.list_transactions(
             player_id=player_id, page_size=1_000
         ):
             assert row.after.cash == cash + row.cash.amount
 
             cash = row.after.cash
-            is_rollback = row.kind == TransactionKind.TRANSACTION_KIND_ROLLBACK
-            found[is_rollback, row.transaction_id] += 1
+            found[_SPACES.get(row.kind, 0), row.transaction_id] += 1
 
         assert _of_stories(found) == wanted[player_id]
 
 
-def _of_stories(found: Counter[tuple[bool, str]]) -> Counter[tuple[bool, str]]:
+# Which ids of one caller share a name space.
+_SPACES = {
+    TransactionKind.TRANSACTION_KIND_ROLLBACK: 1,
+    TransactionKind.TRANSACTION_KIND_RELEASE: 1,
+    TransactionKind.TRANSACTION_KIND_CAPTURE: 2,
+}
+
+
+def _of_stories(found: Counter[tuple[int, str]]) -> Counter[tuple[int, str]]:
     """Leave out the rows that no step asked for: the deposit, closes, placeholders."""
     return Counter({key: n for key, n in found.items() if "." in key[1]})
 

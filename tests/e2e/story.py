@@ -16,10 +16,12 @@ from cage.client import CageError, OperationReply, OperationRequest, requests
 from cage.type.v1.money_pb2 import Money
 from cage.wallet.v1.wallet_pb2 import AwardKind, Receipt, RoundState
 from cage.wallet.v1.wallet_service_pb2 import (
+    CaptureRequest,
     CloseRoundRequest,
     CloseRoundResponse,
     PlayRequest,
     PlayResponse,
+    ReleaseRequest,
     RollbackRequest,
 )
 
@@ -45,6 +47,8 @@ class Step:
     shown: tuple[int, ...] = ()
     # Cash that each row moves; a retry of another id shows what it does not move.
     moved: tuple[int, ...] = ()
+    # What goes to the reserved balance (positive) or comes from it.
+    held: int = 0
     # Stakes and wins of a closed round.
     round_sums: tuple[int, int] | None = None
     # Why it is refused; empty when it is not.
@@ -69,8 +73,13 @@ class Step:
 
     @property
     def is_rollback(self) -> bool:
-        """Say whether its ids are those of rollbacks."""
-        return isinstance(self.request, RollbackRequest)
+        """Say whether its ids are those of rollbacks and releases."""
+        return isinstance(self.request, RollbackRequest | ReleaseRequest)
+
+    @property
+    def is_capture(self) -> bool:
+        """Say whether its ids are those of captures."""
+        return isinstance(self.request, CaptureRequest)
 
     def judge(self, answer: Answer) -> None:
         """Hold an answer against what must come and against every earlier answer."""
@@ -99,6 +108,8 @@ class Step:
         assert getattr(answer, "tombstone", False) == self.is_tombstone
 
         for receipt in found:
+            held = receipt.after.reserved - receipt.before.reserved
+            assert held == receipt.reserved.amount == self.held
             moved = receipt.after.cash - receipt.before.cash
             assert moved == receipt.cash.amount
             assert receipt.bonus.amount == receipt.after.bonus == 0
@@ -202,6 +213,34 @@ class Story:
             Step(request=request, shown=tuple(amounts), moved=tuple(amounts))
         )
 
+    def reserve(self, name: str, stake: int) -> None:
+        """Add a reserve."""
+        request = requests.reserve(
+            **self.place(), amount=euro(stake), transaction_id=f"{self.name}.{name}"
+        )
+        step = Step(request=request, shown=(-stake,), moved=(-stake,), held=stake)
+        self.steps.append(step)
+
+    def capture(self, name: str, stake: int, reserve: str) -> None:
+        """Add a capture, which moves no cash."""
+        request = requests.capture(
+            **self.place(),
+            amount=euro(stake),
+            transaction_id=f"{self.name}.{name}",
+            reserve_transaction_id=f"{self.name}.{reserve}",
+        )
+        self.steps.append(Step(request=request, shown=(0,), moved=(0,), held=-stake))
+
+    def release(self, name: str, rest: int, reserve: str) -> None:
+        """Add the release of what is left of a reserve."""
+        request = requests.release(
+            player_id=self.player_id,
+            transaction_id=f"{self.name}.{name}",
+            reserve_transaction_id=f"{self.name}.{reserve}",
+        )
+        step = Step(request=request, shown=(rest,), moved=(rest,), held=-rest)
+        self.steps.append(step)
+
     def roll_back(self, original: str, name: str, shown: int, moved: int = 0) -> Step:
         """Add a rollback; ``shown`` is what its receipt says, ``moved`` is what is."""
         request = requests.rollback(
@@ -278,6 +317,19 @@ def _poor_play(story: Story, rng: Random) -> None:
     refused.reason, refused.moved = "INSUFFICIENT_FUNDS", ()
 
 
+def _two_phases(story: Story, rng: Random) -> None:
+    stake = rng.randint(2, 500)
+    first = rng.randint(1, stake - 1)
+    second, prize = rng.randint(0, stake - first), rng.randint(0, 900)
+    story.reserve("a", stake)
+    # Captures and releases have ids of their own: they may be that of the reserve.
+    story.capture("a", first, "a")
+    story.capture("b", second, "a")
+    story.release("a", stake - first - second, "a")
+    story.win("c", prize, bet="a")
+    story.close(first + second, prize)
+
+
 def _award(story: Story, rng: Random) -> None:
     prize = rng.randint(0, 5_000)
     request = requests.award(
@@ -299,6 +351,7 @@ PLOTS: dict[Callable[[Story, Random], None], int] = {
     _poor: 1,
     _play: 4,
     _poor_play: 1,
+    _two_phases: 3,
     _award: 1,
 }
 
