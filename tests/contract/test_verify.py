@@ -1,6 +1,7 @@
 """verify names what is wrong with the books, whatever was done to their rows."""
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests.simulation.calls import (
     rollback,
     win,
 )
-from tests.simulation.commands import authorize, transfer
+from tests.simulation.commands import authorize, require_session, transfer
 from tests.simulation.deployment import (
     OFFICE_KEY,
     Clock,
@@ -431,3 +432,36 @@ def test_every_kind_is_in_the_history(database: Path) -> None:
 
     assert {kind for (kind,) in kinds} == {int(kind) for kind in Kind}
     assert {state for (state,) in states} == set(State) - {State.ALIAS}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM id_claims WHERE transaction_id = 'k1'",
+        "UPDATE id_claims SET player_no = 1 WHERE transaction_id = 'k1'",
+        "UPDATE id_claims SET transaction_id = 'k9' WHERE transaction_id = 'k1'",
+        (
+            "INSERT INTO id_claims SELECT lane, integration_no, key_space, 'k2',"
+            " player_no, kind, item_no FROM id_claims"
+        ),
+    ],
+)
+def test_claims_follow_from_transactions(database: Path, statement: str) -> None:
+    """A claim of an id that is missing, changed or made up is named."""
+    with open_writer(database, Clock()) as writer:
+        rules = {"id_scope": 2}
+        writer.apply(
+            [
+                replace(
+                    require_session("scope", "hub", bet_needs_session=False),
+                    rules=rules,
+                )
+            ]
+        )
+        writer.apply([bet("k1", 1, player_id="bob")])
+
+    assert verify(database) == []
+
+    corrupt(database, statement)
+
+    assert only_finding(database).name == "wrong claim"

@@ -10,6 +10,7 @@ from tests.integration.deployment import Casino, Deployment, Player, Ruled
 from cage.admin.v1.admin_pb2 import Integration
 from cage.client import (
     AdjustOverdraftRule,
+    IdScopeRule,
     InvalidFieldError,
     PlayFundsRule,
     RefusedBetRule,
@@ -41,6 +42,7 @@ DEFAULT = WalletRules(
     play_funds=PlayFundsRule.PLAY_FUNDS_RULE_REQUEST_ORDER,
     adjust_overdraft=AdjustOverdraftRule.ADJUST_OVERDRAFT_RULE_REJECT,
     reserve_life_s=604_800,
+    id_scope=IdScopeRule.ID_SCOPE_RULE_PLAYER,
 )
 # Every rule switched.
 OTHER = WalletRules(
@@ -59,6 +61,7 @@ OTHER = WalletRules(
     play_funds=PlayFundsRule.PLAY_FUNDS_RULE_BETS_FIRST,
     adjust_overdraft=AdjustOverdraftRule.ADJUST_OVERDRAFT_RULE_ALLOW_NEGATIVE,
     reserve_life_s=60,
+    id_scope=IdScopeRule.ID_SCOPE_RULE_INTEGRATION,
 )
 ENUMS = [field.name for field in WalletRules.DESCRIPTOR.fields if field.enum_type]
 NAMES = [field.name for field in WalletRules.DESCRIPTOR.fields if field.number > 1]

@@ -20,7 +20,9 @@ from tests.simulation.deployment import (
 )
 from tests.simulation.rules import DEFAULTS
 
-from cage.core.wallet import Award, Bet, BetKind, Play, Win
+from cage.core.adjust import Adjust
+from cage.core.reservation import Capture, Reserve
+from cage.core.wallet import Award, Bet, BetKind, Kind, Play, Rollback, Win
 
 MAX = 2**63 - 1
 MIN = -(2**63)
@@ -175,12 +177,36 @@ def _settles(row: Row, bet: Row) -> bool:
     return row.kind == "WIN" and names_it and not row.rolled_back
 
 
+def names_of(command: Any) -> tuple[list[tuple[str, str, str]], list[str]]:
+    """List the ids that a call takes, with space and kind, and those it refers to."""
+    if isinstance(command, Play):
+        pairs = [names_of(each) for each in command.actions]
+        return [each for own, _ in pairs for each in own], [
+            each for _, named in pairs for each in named
+        ]
+    if isinstance(command, Rollback):
+        return [(REVERSE, command.transaction_id, "ROLLBACK")], [command.original_id]
+    if isinstance(command, Adjust):
+        named = [reference.transaction_id for reference in command.references]
+        return [(MOVE, command.transaction_id, "ADJUST")], named
+    if isinstance(command, Capture):
+        names = (CAPTURE, command.transaction_id, "CAPTURE")
+        return [names], [command.reserve_transaction_id]
+    if isinstance(command, Bet | Win | Award | Reserve):
+        named = [id_ for id_ in (getattr(command, "bet_transaction_id", ""),) if id_]
+        kind = type(command).__name__.upper()
+        return [(MOVE, command.transaction_id, kind)], named
+    return [], []
+
+
 class Ledger:
     """Keep wallets, ids and rounds, and what bets are judged by."""
 
     def __init__(self) -> None:
         self.wallets: dict[tuple[str, str], list[int]] = {}
         self.ids: dict[tuple[str, str, str, str], Row] = {}
+        # Who has an id among all players of an integration, and for what.
+        self.claims: dict[tuple[str, str, str], tuple[str, str]] = {}
         self.rounds: dict[tuple[str, str, str], RoundRows] = {}
         # Player, kind, period, currency and origin to a limit.
         self.limits: dict[tuple[str, ...], Any] = {}
@@ -294,7 +320,36 @@ class Ledger:
         integration = GAME_KEYS[command.key_id][0]
         self._post(command.player_id, row)
         self.ids[space, integration, command.player_id, transaction_id] = row
+        if self._rule(command, "id_scope") == "INTEGRATION":
+            # A rollback that takes the id of an unknown original may name its kind.
+            sent = Kind(getattr(command, "original_kind", 0)).name
+            kind = row.kind or ("" if sent == "UNSPECIFIED" else sent)
+            claim = (command.player_id, kind)
+            self.claims.setdefault((space, integration, transaction_id), claim)
         return row
+
+    def _judge_claims(self, command: Any) -> None:
+        """Let a call pass whose ids are no other player's."""
+        if command.key_id not in GAME_KEYS:
+            return
+        if self._rule(command, "id_scope") == "PLAYER":
+            return
+        self._player(command)
+        own, named = names_of(command)
+        if any(self._find(command, space, id_) for space, id_, _ in own):
+            return
+        integration = GAME_KEYS[command.key_id][0]
+        for space, id_, kind in own:
+            player_id, other = self.claims.get((space, integration, id_), ("", ""))
+            if player_id not in ("", command.player_id):
+                is_same = space == REVERSE or other in ("", kind)
+                name = "player_id" if is_same else "kind"
+                raise self._mismatch(id_, name)
+        for id_ in named:
+            player_id, _ = self.claims.get((MOVE, integration, id_), ("", ""))
+            is_own = self._find(command, MOVE, id_) is not None
+            if player_id not in ("", command.player_id) and not is_own:
+                raise RefusedError("REFERENCE_MISMATCH", field="player_id")
 
     def _find(self, command: Any, space: str, transaction_id: str) -> Row | None:
         integration = GAME_KEYS[command.key_id][0]

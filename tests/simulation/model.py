@@ -22,6 +22,7 @@ from tests.simulation.model_reserves import Reserves
 from tests.simulation.model_rollbacks import Rollbacks
 from tests.simulation.model_wins import Wins
 from tests.simulation.rules import named
+from tests.simulation.spoils import WALLET
 
 from cage.core.admin import UpdateGame, UpdateIntegration
 from cage.core.player import SetPlayerBlocks, SetPlayerStatus
@@ -38,6 +39,8 @@ class Model(Wins, Rollbacks, Adjusts, Reserves, Limits):
         # Only a play may move something before it is refused.
         before = copy.deepcopy(self.__dict__) if isinstance(command, Play) else None
         try:
+            if isinstance(command, WALLET):
+                self._judge_claims(command)
             return getattr(self, f"_{type(command).__name__}")(command)
         except RefusedError as refusal:
             self.__dict__ = {**(before or self.__dict__), "reached": self.reached}

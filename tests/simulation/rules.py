@@ -24,6 +24,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "settlement": ("BET_OR_ROUND", "BET", "ROUND"),
     "play_funds": ("REQUEST_ORDER", "BETS_FIRST"),
     "adjust_overdraft": ("REJECT", "ALLOW_NEGATIVE"),
+    "id_scope": ("PLAYER", "INTEGRATION"),
 }
 # All others default to their first value.
 REFUSED_BY_DEFAULT = {"settled_rollback", "win_without_bet", "win_after_rollback"}

@@ -68,7 +68,7 @@ PLAYER_ACCOUNTS = {
 }
 HOUSE_ACCOUNTS = {Account.GAME, Account.AWARD, Account.TIP}
 # What a stored refusal may touch: its rows, the chain of its wallet, the journal.
-TOUCHED = {"transactions", "wallets", "batches", "lanes"}
+TOUCHED = {"transactions", "wallets", "batches", "lanes", "id_claims"}
 # What a rollback leaves that the rules refuse because its original is unknown.
 UNKNOWN = {State.TOMBSTONE, State.ALIAS}
 

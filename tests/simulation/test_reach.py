@@ -20,7 +20,7 @@ REASONS = set(
 )
 FIELDS = set(
     """actions amount bet_transaction_id campaign_id currency_code delta game_id kind
-    original references reserve_transaction_id round_id""".split()
+    original player_id references reserve_transaction_id round_id""".split()
 )
 # Some answers are rare; the search ends when all were met.
 HISTORIES_MAX = 4_000

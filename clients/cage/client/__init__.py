@@ -161,9 +161,11 @@ from cage.player.v1.responsible_gaming_pb2 import (
 )
 from cage.wallet.v1.wallet_pb2 import (
     AdjustOverdraftRule,
+    IdScopeRule,
     PlayFundsRule,
     RefusedBetRule,
     RollbackAmountRule,
+    SessionScope,
     SettlementRule,
     Verdict,
     WalletRules,
@@ -196,6 +198,7 @@ __all__ = [
     "FreeRoundsUnavailableError",
     "GameNotFoundError",
     "GameUnavailableError",
+    "IdScopeRule",
     "IdTakenError",
     "InsufficientFundsError",
     "IntegrationNotFoundError",
@@ -253,6 +256,7 @@ __all__ = [
     "SessionExpiredError",
     "SessionNotFoundError",
     "SessionRequiredError",
+    "SessionScope",
     "SessionTimeLimitError",
     "Sessions",
     "SettlementRule",

@@ -8,8 +8,10 @@ from cage.app.ports import Reads, Writer
 from cage.app.submit import REGISTRY_LANE, read_registry, submit
 from cage.core import admin as core
 from cage.core import book
+from cage.core.errors import invalid_field
 from cage.core.key import CreateApiKey, KeyAnswer, RevokeApiKey
 from cage.core.registry import ApiKey, Registry
+from cage.core.rules import IdScopeRule
 from cage.core.secret import KEY_PREFIX, SECRET_BYTES, digest_of, secret_text
 
 # Names the list of the audit in its page tokens; the others go by their noun.
@@ -44,7 +46,15 @@ class AdminApp:
         *,
         timeout_s: float | None,
     ) -> Registered:
-        """Create, update or revoke a row of a kind and return it."""
+        """Create, update or revoke a row of a kind and return it.
+
+        Raises INVALID_FIELD for ids that shall be unique in an integration on a
+        database with several lanes, of which none sees all players.
+        """
+        rules = getattr(command, "rules", {})
+        is_shared = rules.get("id_scope") == IdScopeRule.INTEGRATION
+        if is_shared and self._writer.lanes > 1:
+            raise invalid_field("rules.id_scope", "needs a database with one lane")
         return await submit(
             self._writer, REGISTRY_LANE, command, kind, timeout_s=timeout_s
         )

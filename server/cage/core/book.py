@@ -24,13 +24,16 @@ from cage.core.player import BLOCK_ALL, Gate, PlayerStatus, Profile
 from cage.core.registry import ApiKey, Currency, Game, Registry
 from cage.core.reservation import Reservation
 from cage.core.round import Round
-from cage.core.rules import Rules
+from cage.core.rules import IdScopeRule, Rules
 from cage.core.session import LaunchToken, Session, SessionToken
 from cage.core.wallet import (
     ANCHOR_EVERY,
+    CALLERS_SPACES,
+    FLAG_CLAIMED,
     FLAG_TEST,
     Account,
     Balance,
+    Claim,
     Entry,
     State,
     Transaction,
@@ -44,12 +47,14 @@ _RESERVED = int(Account.PLAYER_RESERVED)
 _TIP = int(Account.TIP)
 _GAME = int(Account.GAME)
 _POSTED = int(State.POSTED)
+_INTEGRATION = int(IdScopeRule.INTEGRATION)
 
 # Keys of the overlay's maps.
 IdKey = tuple[int, int, int, str]  # player_no, integration_no, key_space, id
 WalletKey = tuple[int, int]  # player_no, currency_no
 RoundKey = tuple[int, int, str]  # player_no, game_no, round_id
 RequestKey = tuple[str, str]  # actor (key_id), request_id
+ClaimKey = tuple[int, int, str]  # integration_no, key_space, id
 
 
 @dataclass(slots=True)
@@ -124,6 +129,7 @@ class Book:
     payments: dict[int, Payment] = field(default_factory=dict)
     reservations: dict[int, Reservation] = field(default_factory=dict)
     requests: dict[RequestKey, Request] = field(default_factory=dict)
+    claims: dict[ClaimKey, Claim] = field(default_factory=dict)
     transactions: list[Transaction] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
@@ -302,6 +308,10 @@ class Book:
         player_no, currency_no = wallet.player_no, wallet.currency_no
         if gate.is_test:
             flags |= FLAG_TEST
+        if integration_no:
+            flags |= self._claim(
+                wallet, integration_no, key_space, transaction_id, kind, item_no
+            )
         row = Transaction(
             wallet.lane, item_no, player_no, integration_no, key_space,
             transaction_id, kind, state, variant, flags, currency_no,
@@ -331,6 +341,28 @@ class Book:
         if counts:
             kept = json.loads(row.extra) if row.extra else {}
             row.extra = canonical({**kept, COUNTED: counts})
+
+    def _claim(
+        self,
+        wallet: Wallet,
+        integration_no: int,
+        key_space: int,
+        transaction_id: str,
+        kind: int,
+        item_no: int,
+    ) -> int:
+        """Claim a caller's id for its player, by the rules; return the flag."""
+        integration = self.registry.integrations_by_no.get(integration_no)
+        if integration is None or integration.rules.id_scope != _INTEGRATION:
+            return 0
+        key = (integration_no, key_space, transaction_id)
+        if key_space not in CALLERS_SPACES or key in self.claims:
+            # A key that is there is the player's own, from before other rules.
+            return 0
+        claim = Claim(wallet.lane, *key, wallet.player_no, kind, item_no)
+        self.claims[key] = claim
+        self.touch(claim, key)
+        return FLAG_CLAIMED
 
     def _post(
         self, wallet: Wallet, item_no: int, cash: int, bonus: int, reserved: int
@@ -431,6 +463,10 @@ class Book:
             del self.by_no[row.item_no]
             counts = counts_in(row.extra)
             move_counters(self, row.player_no, row.currency_no, counts, -1)
+            if row.flags & FLAG_CLAIMED:
+                key = (row.integration_no, row.key_space, row.transaction_id)
+                del self.claims[key]
+                del self.dirty_rows[Claim, key]
         del self.transactions[mark.transaction_count :]
         del self.entries[mark.entry_count :]
         self.next_no = mark.next_no

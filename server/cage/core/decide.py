@@ -19,6 +19,7 @@ from cage.core.adjust import Adjust, decide_adjust
 from cage.core.balance import decide_get_balance
 from cage.core.bet import decide_bet
 from cage.core.book import Book
+from cage.core.claim import judge_claims
 from cage.core.deposit import (
     decide_authorize_deposit,
     decide_cancel_deposit,
@@ -95,6 +96,7 @@ def decide(book: Book, command: object) -> object:
     A refusal is told in the language of the player it is about.
     """
     try:
+        judge_claims(book, command)
         return DECISIONS[type(command)](book, command)
     except CageError as refusal:
         gate = book.gates.get(getattr(command, "player_id", ""))

@@ -12,7 +12,8 @@ from typing import Any
 
 from cage.core import admin, key, kyc, reserve_needs
 from cage.core.adjust import Adjust
-from cage.core.book import Book, IdKey, RequestKey, RoundKey, WalletKey
+from cage.core.book import Book, ClaimKey, IdKey, RequestKey, RoundKey, WalletKey
+from cage.core.claim import needed_claims
 from cage.core.counter import CounterKey, counter_keys
 from cage.core.jurisdiction import LimitPeriod
 from cage.core.limit import ConfirmLimit, ListLimits, RemoveLimit, SetLimit
@@ -72,6 +73,7 @@ class Needs:
     all_wallets: set[int] = field(default_factory=set)
     requests: set[RequestKey] = field(default_factory=set)
     counters: set[CounterKey] = field(default_factory=set)
+    claims: set[ClaimKey] = field(default_factory=set)
 
 
 def parts(commands: Sequence[object]) -> list[Sequence[object]]:
@@ -98,6 +100,7 @@ def first_needs(book: Book, commands: Sequence[object]) -> Needs:
         need = FIRST.get(type(command))
         if need is not None:
             need(book, needs, command)
+        needs.claims.update(needed_claims(book, command))
     return needs
 
 

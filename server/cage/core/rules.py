@@ -62,6 +62,13 @@ class SettlementRule(IntEnum):
     ROUND = 3
 
 
+class IdScopeRule(IntEnum):
+    """Among whom an id of a transaction is unique."""
+
+    PLAYER = 1
+    INTEGRATION = 2
+
+
 class PlayFundsRule(IntEnum):
     """What may pay for the bets of a Play."""
 
@@ -89,6 +96,7 @@ class Rules:
     play_funds: PlayFundsRule = PlayFundsRule.REQUEST_ORDER
     adjust_overdraft: AdjustOverdraftRule = AdjustOverdraftRule.REJECT
     reserve_life_s: int = 604_800
+    id_scope: IdScopeRule = IdScopeRule.PLAYER
 
 
 DEFAULT_RULES = Rules()

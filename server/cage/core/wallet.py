@@ -57,6 +57,10 @@ class KeySpace(IntEnum):
     CAPTURE = 7
 
 
+# The spaces of ids that callers choose for their transactions.
+CALLERS_SPACES = frozenset({KeySpace.MOVE, KeySpace.REVERSE, KeySpace.CAPTURE})
+
+
 class Account(IntEnum):
     """Which account an entry line is on; PLAYER_* lines carry a running balance."""
 
@@ -75,6 +79,8 @@ RESERVING = frozenset({int(Kind.RESERVE), int(Kind.CAPTURE), int(Kind.RELEASE)})
 FLAG_ROUND_CLOSED = 1
 FLAG_TEST = 2
 FLAG_INFORMATIONAL = 4
+# The row took its id for its player among all players of the integration.
+FLAG_CLAIMED = 64
 
 
 @dataclass(slots=True, kw_only=True)
@@ -252,6 +258,23 @@ class Transaction:
         if self.kind not in RESERVING:
             return 0
         return -self.amount if self.kind == Kind.CAPTURE else -(self.cash + self.bonus)
+
+
+@dataclass(slots=True)
+class Claim:
+    """Hold an id for one player of an integration; see ``core/claim.py``.
+
+    ``item_no`` is the transaction that is stored under it, ``kind`` its kind, 0 for a
+    tombstone of an original that was never seen.
+    """
+
+    lane: int
+    integration_no: int
+    key_space: int
+    transaction_id: str
+    player_no: int
+    kind: int
+    item_no: int
 
 
 # One line of double entry: lane, item_no, account, account_no, currency_no, amount

@@ -12,7 +12,7 @@ from cage.core.player import Gate, Profile
 from cage.core.reservation import Reservation
 from cage.core.round import Round
 from cage.core.session import LaunchToken, Session, SessionToken
-from cage.core.wallet import Transaction, Wallet
+from cage.core.wallet import Claim, Transaction, Wallet
 from cage.storage import schema
 from cage.storage.statements import RowGetter, names, row_getter
 
@@ -47,6 +47,7 @@ _TOUCHED: dict[type, tuple[Table, RowGetter]] = {
         (LaunchToken, schema.launch_tokens),
         (Payment, schema.payments),
         (Reservation, schema.reservations),
+        (Claim, schema.id_claims),
     )
 }
 _TRANSACTION_ROW = row_getter(Transaction)

@@ -20,7 +20,7 @@ from cage.core.registry import Registry
 from cage.core.reservation import Reservation
 from cage.core.round import Round
 from cage.core.session import LaunchToken, Session, SessionToken
-from cage.core.wallet import Transaction, Wallet
+from cage.core.wallet import Claim, Transaction, Wallet
 from cage.storage import schema
 
 PASSES_MAX = 8
@@ -68,6 +68,7 @@ REQUESTS = Lookup(schema.requests, ("actor", "request_id"))
 COUNTERS = Lookup(
     schema.counters, ("player_no", "kind", "period", "currency_no", "start_us")
 )
+CLAIMS = Lookup(schema.id_claims, ("integration_no", "key_space", "transaction_id"))
 
 LOOKUPS = (
     GATES,
@@ -86,6 +87,7 @@ LOOKUPS = (
     PROFILES,
     REQUESTS,
     COUNTERS,
+    CLAIMS,
 )
 _TOKEN_WIDTH = len(schema.session_tokens.columns)
 
@@ -138,6 +140,7 @@ def _load(book: Book, needs: Needs) -> Generator[Wanted, Sequence[Rows], None]:
         (PROFILES, needs.profiles),
         (REQUESTS, needs.requests),
         (COUNTERS, needs.counters),
+        (CLAIMS, needs.claims),
     ]
     wanted = [(lookup, keys) for lookup, keys in wanted if keys]
     if wanted:
@@ -251,6 +254,13 @@ def _keep_counters(book: Book, rows: Rows) -> None:
         book.counters.setdefault(key, amount)
 
 
+def _keep_claims(book: Book, rows: Rows) -> None:
+    for row in rows:
+        claim = Claim(*row)
+        key = (claim.integration_no, claim.key_space, claim.transaction_id)
+        book.claims.setdefault(key, claim)
+
+
 _KEEP = {
     IDS: _keep_transactions,
     NUMBERS: _keep_transactions,
@@ -267,4 +277,5 @@ _KEEP = {
     PROFILES: _keep_profiles,
     REQUESTS: _keep_requests,
     COUNTERS: _keep_counters,
+    CLAIMS: _keep_claims,
 }

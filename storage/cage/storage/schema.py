@@ -163,6 +163,19 @@ requests = _table(
 # For the purge of old answers.
 Index("requests_time", requests.c.lane, requests.c.commit_time_us)
 
+# The ids that are unique in an integration whose rules say so, by who has them.
+id_claims = _table(
+    "id_claims",
+    ("lane", "integration_no", "key_space", "transaction_id"),
+    _int("lane"),
+    _int("integration_no"),
+    _int("key_space"),
+    _text("transaction_id"),
+    _int("player_no"),
+    _int("kind"),
+    _int("item_no"),
+)
+
 gates = _table(
     "gates",
     ("lane", "player_no"),

@@ -21,6 +21,7 @@ from cage.core.rollback import take_back
 from cage.core.round import Round
 from cage.core.wallet import (
     ANCHOR_EVERY,
+    FLAG_CLAIMED,
     FLAG_INFORMATIONAL,
     FLAG_ROUND_CLOSED,
     RESERVING,
@@ -32,6 +33,7 @@ from cage.core.wallet import (
     Wallet,
 )
 from cage.storage import schema
+from cage.storage.claims import check_claims, claim_row
 from cage.storage.counters import Counters, check_counters, recount
 from cage.storage.finding import BrokenError, Finding, expect
 from cage.storage.nouns import check_nouns
@@ -96,6 +98,7 @@ class _Lane:
     units: dict[int, list[Transaction]] = field(default_factory=dict)
     last_changes: dict[tuple[str, str], str] = field(default_factory=dict)
     counters: Counters = field(default_factory=dict)
+    claims: set[tuple[object, ...]] = field(default_factory=set)
     place: str = ""
 
 
@@ -130,6 +133,7 @@ def _verify_lane(
         _check_rounds(connection, state)
         check_counters(connection, state.lane, state.counters)
         check_reservations(connection, state.lane, state.reservations)
+        check_claims(connection, state.lane, state.claims)
         check_nouns(connection, state.lane, state.last_changes)
     except BrokenError as broken:
         yield broken.finding
@@ -241,6 +245,8 @@ def _check_transaction(
         wallet.anchor_no = row.item_no
     _check_amount(row, place)
     recount(state.counters, row, place)
+    if row.flags & FLAG_CLAIMED:
+        state.claims.add(claim_row(row))
     if row.state == State.POSTED and row.round_id:
         _move_round(state, row, place)
 

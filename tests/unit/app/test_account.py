@@ -10,6 +10,7 @@ from cage.app.admin import AdminApp
 from cage.app.player import PlayerApp
 from cage.app.ports import Reads
 from cage.app.session import SessionApp
+from cage.core.admin import CreateIntegration, IntegrationChange, UpdateIntegration
 from cage.core.errors import CageError, Reason
 from cage.core.ids import lane_of
 from cage.core.key import CreateApiKey, KeyAnswer
@@ -23,6 +24,7 @@ from cage.core.registry import (
     Role,
     index_registry,
 )
+from cage.core.rules import IdScopeRule
 from cage.core.secret import digest_of
 from cage.core.session import CreateLaunchToken, EndSession, Launch
 
@@ -211,3 +213,26 @@ async def test_an_answer_of_another_kind_is_a_fault() -> None:
         await app.end(
             EndSession(key_id="desk", request_id="r1", player_id="ann"), timeout_s=5
         )
+
+
+@pytest.mark.parametrize("kind", [CreateIntegration, UpdateIntegration])
+async def test_e5_shared_ids_need_one_lane(kind: type[IntegrationChange]) -> None:
+    """Ids unique in an integration are refused on a database with several lanes."""
+    writer = LoopbackWriter(lambda command: command)
+    app = AdminApp(writer=writer, reads=NO_READS, random_bytes=Bytes())
+    change = kind(
+        key_id="root",
+        request_id="r1",
+        integration_id="hub",
+        display_name="",
+        enabled=True,
+        bet_needs_session=False,
+        rules={"id_scope": IdScopeRule.INTEGRATION},
+    )
+    with pytest.raises(CageError) as refusal:
+        await app.change(change, kind, timeout_s=5)
+    writer.lanes = 1
+
+    assert refusal.value.reason == Reason.INVALID_FIELD
+    assert refusal.value.metadata["field"] == "rules.id_scope"
+    assert await app.change(change, kind, timeout_s=5) is change

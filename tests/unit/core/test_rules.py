@@ -8,6 +8,7 @@ from tests.simulation.deployment import Desk
 from cage.core.rules import (
     DEFAULT_RULES,
     AdjustOverdraftRule,
+    IdScopeRule,
     PlayFundsRule,
     RefusedBetRule,
     RollbackAmountRule,
@@ -50,6 +51,7 @@ RULES: dict[str, tuple[int, tuple[int, ...]]] = {
         (AdjustOverdraftRule.ALLOW_NEGATIVE,),
     ),
     "reserve_life_s": (604_800, (60,)),
+    "id_scope": (IdScopeRule.PLAYER, (IdScopeRule.INTEGRATION,)),
 }
 
 

@@ -499,8 +499,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The referenced transaction exists but does not fit this call.
 
     Code: FAILED_PRECONDITION. Advice: STOP_AND_REPORT.
-    Metadata: field (first field that differs: kind, amount, round_id,
-    game_id).
+    Metadata: field (first field that differs: kind, amount, round_id, game_id; or
+    player_id, where ids are unique in an integration).
 
     Example:
 
@@ -576,9 +576,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
     Code: ALREADY_EXISTS. Advice: STOP_AND_REPORT.
     Metadata: transaction_id (id that was sent); field (first differing field, in
-    the order kind, currency_code, amount or delta, round_id, bet_transaction_id,
-    reserve_transaction_id, original or references, game_id, campaign_id; "actions" when a Play has other
-    actions).
+    the order kind, player_id, currency_code, amount or delta, round_id,
+    bet_transaction_id, reserve_transaction_id, original or references, game_id,
+    campaign_id; "actions" when a Play has other actions).
 
     Example:
 
@@ -1464,8 +1464,8 @@ ERROR_REASON_REFERENCE_MISMATCH: ErrorReason.ValueType  # 31
 """The referenced transaction exists but does not fit this call.
 
 Code: FAILED_PRECONDITION. Advice: STOP_AND_REPORT.
-Metadata: field (first field that differs: kind, amount, round_id,
-game_id).
+Metadata: field (first field that differs: kind, amount, round_id, game_id; or
+player_id, where ids are unique in an integration).
 
 Example:
 
@@ -1541,9 +1541,9 @@ ERROR_REASON_TRANSACTION_MISMATCH: ErrorReason.ValueType  # 36
 
 Code: ALREADY_EXISTS. Advice: STOP_AND_REPORT.
 Metadata: transaction_id (id that was sent); field (first differing field, in
-the order kind, currency_code, amount or delta, round_id, bet_transaction_id,
-reserve_transaction_id, original or references, game_id, campaign_id; "actions" when a Play has other
-actions).
+the order kind, player_id, currency_code, amount or delta, round_id,
+bet_transaction_id, reserve_transaction_id, original or references, game_id,
+campaign_id; "actions" when a Play has other actions).
 
 Example:
 

@@ -420,6 +420,40 @@ SETTLEMENT_RULE_ROUND: SettlementRule.ValueType  # 3
 """The round alone: a win with bet_transaction_id answers INVALID_FIELD."""
 Global___SettlementRule: _TypeAlias = SettlementRule  # noqa: Y015
 
+class _IdScopeRule:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _IdScopeRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_IdScopeRule.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ID_SCOPE_RULE_UNSPECIFIED: _IdScopeRule.ValueType  # 0
+    """Not given: PLAYER."""
+    ID_SCOPE_RULE_PLAYER: _IdScopeRule.ValueType  # 1
+    """The player: two players may have the same id."""
+    ID_SCOPE_RULE_INTEGRATION: _IdScopeRule.ValueType  # 2
+    """All players of the integration. An id of another player answers
+    TRANSACTION_MISMATCH (field "player_id", or "kind"), and a win, a rollback or an
+    adjustment that refers to another player's transaction REFERENCE_MISMATCH (field
+    "player_id"). It counts from the next commit on: ids stored before stay their
+    player's own, and their retries get their first answer.
+    """
+
+class IdScopeRule(_IdScopeRule, metaclass=_IdScopeRuleEnumTypeWrapper):
+    """IdScopeRule says among whom an id of a transaction, or of a rollback, is unique."""
+
+ID_SCOPE_RULE_UNSPECIFIED: IdScopeRule.ValueType  # 0
+"""Not given: PLAYER."""
+ID_SCOPE_RULE_PLAYER: IdScopeRule.ValueType  # 1
+"""The player: two players may have the same id."""
+ID_SCOPE_RULE_INTEGRATION: IdScopeRule.ValueType  # 2
+"""All players of the integration. An id of another player answers
+TRANSACTION_MISMATCH (field "player_id", or "kind"), and a win, a rollback or an
+adjustment that refers to another player's transaction REFERENCE_MISMATCH (field
+"player_id"). It counts from the next commit on: ids stored before stay their
+player's own, and their retries get their first answer.
+"""
+Global___IdScopeRule: _TypeAlias = IdScopeRule  # noqa: Y015
+
 class _PlayFundsRule:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -997,6 +1031,7 @@ class WalletRules(_message.Message):
     PLAY_FUNDS_FIELD_NUMBER: _builtins.int
     ADJUST_OVERDRAFT_FIELD_NUMBER: _builtins.int
     RESERVE_LIFE_S_FIELD_NUMBER: _builtins.int
+    ID_SCOPE_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """Output only. Number of the rules' last change, 0 for the defaults. It grows by 1
     with each change.
@@ -1050,6 +1085,10 @@ class WalletRules(_message.Message):
     """Optional. How long a reserve lives that does not say so itself, 1 to 7,776,000
     seconds (90 days). 0 means the default: 604,800 (7 days). Failure: INVALID_FIELD.
     """
+    id_scope: Global___IdScopeRule.ValueType
+    """Optional. Among whom an id of a transaction is unique. Default: PLAYER.
+    INTEGRATION needs a database with one lane. Failure: INVALID_FIELD.
+    """
     def __init__(
         self,
         *,
@@ -1069,10 +1108,11 @@ class WalletRules(_message.Message):
         play_funds: Global___PlayFundsRule.ValueType = ...,
         adjust_overdraft: Global___AdjustOverdraftRule.ValueType = ...,
         reserve_life_s: _builtins.int = ...,
+        id_scope: Global___IdScopeRule.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust_overdraft", b"adjust_overdraft", "late_rollback", b"late_rollback", "late_win", b"late_win", "play_funds", b"play_funds", "refused_bet", b"refused_bet", "reserve_life_s", b"reserve_life_s", "rollback_amount", b"rollback_amount", "second_rollback", b"second_rollback", "settled_rollback", b"settled_rollback", "settlement", b"settlement", "unknown_rollback", b"unknown_rollback", "version", b"version", "win_after_rollback", b"win_after_rollback", "win_rollback", b"win_rollback", "win_without_bet", b"win_without_bet", "wins_per_bet", b"wins_per_bet"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust_overdraft", b"adjust_overdraft", "id_scope", b"id_scope", "late_rollback", b"late_rollback", "late_win", b"late_win", "play_funds", b"play_funds", "refused_bet", b"refused_bet", "reserve_life_s", b"reserve_life_s", "rollback_amount", b"rollback_amount", "second_rollback", b"second_rollback", "settled_rollback", b"settled_rollback", "settlement", b"settlement", "unknown_rollback", b"unknown_rollback", "version", b"version", "win_after_rollback", b"win_after_rollback", "win_rollback", b"win_rollback", "win_without_bet", b"win_without_bet", "wins_per_bet", b"wins_per_bet"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,116 @@
+"""Keep ids unique across the players of an integration, where its rules say so.
+
+By default an id belongs to its player. With ``id_scope = INTEGRATION`` every row that
+a call stores under an id of its caller also claims that id for the whole integration:
+no other player has it from then on. What was stored under the default stays the
+player's own: a switch claims nothing afterwards, and lifts no retry of the past.
+
+One database lane sees all players of an integration; with more lanes the rule cannot
+be kept, so ``app/admin.py`` refuses it there.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from cage.core.adjust import Adjust
+from cage.core.book import Book, ClaimKey
+from cage.core.errors import CageError, Reason
+from cage.core.registry import ApiKey
+from cage.core.replay import mismatch
+from cage.core.reservation import Capture, Reserve
+from cage.core.rules import IdScopeRule
+from cage.core.wallet import Award, Bet, KeySpace, Kind, Play, Rollback, Win
+
+_MOVE, _REVERSE = int(KeySpace.MOVE), int(KeySpace.REVERSE)
+_CAPTURE = int(KeySpace.CAPTURE)
+
+# A key space, an id in it and the kind of what it stands for.
+Named = tuple[int, str, int]
+
+
+def claiming_key(book: Book, command: Any) -> ApiKey | None:
+    """Return the caller's key when its integration claims ids, else None."""
+    key = book.registry.keys.get(getattr(command, "key_id", ""))
+    if key is None:
+        return None
+    integration = book.registry.integrations_by_no.get(key.integration_no)
+    if integration is None or integration.rules.id_scope != IdScopeRule.INTEGRATION:
+        return None
+    return key
+
+
+def own_ids(command: object) -> Iterator[Named]:
+    """List the ids under which a call is stored."""
+    if isinstance(command, Play):
+        for action in command.actions:
+            yield from own_ids(action)
+    elif isinstance(command, Rollback):
+        yield _REVERSE, command.transaction_id, Kind.ROLLBACK
+    elif isinstance(command, Bet):
+        yield _MOVE, command.transaction_id, Kind.BET
+    elif isinstance(command, Win):
+        yield _MOVE, command.transaction_id, Kind.WIN
+    elif isinstance(command, Award):
+        yield _MOVE, command.transaction_id, Kind.AWARD
+    elif isinstance(command, Adjust):
+        yield _MOVE, command.transaction_id, Kind.ADJUST
+    elif isinstance(command, Reserve):
+        yield _MOVE, command.transaction_id, Kind.RESERVE
+    elif isinstance(command, Capture):
+        yield _CAPTURE, command.transaction_id, Kind.CAPTURE
+
+
+def named_ids(command: object) -> Iterator[str]:
+    """List the ids of moves that a call refers to."""
+    if isinstance(command, Play):
+        for action in command.actions:
+            yield from named_ids(action)
+    elif isinstance(command, Rollback):
+        yield command.original_id
+    elif isinstance(command, Win) and command.bet_transaction_id:
+        yield command.bet_transaction_id
+    elif isinstance(command, Capture):
+        yield command.reserve_transaction_id
+    elif isinstance(command, Adjust):
+        for reference in command.references:
+            yield reference.transaction_id
+
+
+def needed_claims(book: Book, command: object) -> Iterator[ClaimKey]:
+    """List the claims that have to be read before a call is judged."""
+    key = claiming_key(book, command)
+    if key is not None:
+        for space, id_, _ in own_ids(command):
+            yield key.integration_no, space, id_
+        for id_ in named_ids(command):
+            yield key.integration_no, _MOVE, id_
+
+
+def judge_claims(book: Book, command: Any) -> None:
+    """Let a call pass whose ids are no other player's.
+
+    It comes right after the key and the player. Raises TRANSACTION_MISMATCH for an id
+    of another player, by its kind or else by ``player_id``; REFERENCE_MISMATCH for a
+    reference to another player's transaction. A call of which an id is known as the
+    player's own is a retry, which its first answer decides.
+    """
+    key = claiming_key(book, command)
+    gate = book.gates.get(getattr(command, "player_id", ""))
+    if key is None or gate is None:
+        return
+    book.player(book.caller(key.key_id), gate.player_id)
+    who = (gate.player_no, key.integration_no)
+    own = list(own_ids(command))
+    if any((*who, space, id_) in book.ids for space, id_, _ in own):
+        return
+    for space, id_, kind in own:
+        claim = book.claims.get((key.integration_no, space, id_))
+        if claim is not None and claim.player_no != gate.player_no:
+            # What takes back is of one kind, whether it releases or rolls back.
+            is_same = space == _REVERSE or claim.kind in (0, kind)
+            raise mismatch(id_, "player_id" if is_same else "kind")
+    for id_ in named_ids(command):
+        claim = book.claims.get((key.integration_no, _MOVE, id_))
+        is_own = (*who, _MOVE, id_) in book.ids
+        if claim is not None and claim.player_no != gate.player_no and not is_own:
+            raise CageError(Reason.REFERENCE_MISMATCH, field="player_id")
