@@ -9,6 +9,7 @@ commit.
 import json
 from dataclasses import dataclass, field, replace
 
+from cage.core.claimed import drop_claim, take_claim
 from cage.core.counter import (
     COUNTED,
     REVERSING,
@@ -24,12 +25,10 @@ from cage.core.player import BLOCK_ALL, Gate, PlayerStatus, Profile
 from cage.core.registry import ApiKey, Currency, Game, Registry
 from cage.core.reservation import Reservation
 from cage.core.round import Round
-from cage.core.rules import IdScopeRule, Rules
+from cage.core.rules import Rules
 from cage.core.session import LaunchToken, Session, SessionToken
 from cage.core.wallet import (
     ANCHOR_EVERY,
-    CALLERS_SPACES,
-    FLAG_CLAIMED,
     FLAG_TEST,
     Account,
     Balance,
@@ -47,7 +46,6 @@ _RESERVED = int(Account.PLAYER_RESERVED)
 _TIP = int(Account.TIP)
 _GAME = int(Account.GAME)
 _POSTED = int(State.POSTED)
-_INTEGRATION = int(IdScopeRule.INTEGRATION)
 
 # Keys of the overlay's maps.
 IdKey = tuple[int, int, int, str]  # player_no, integration_no, key_space, id
@@ -308,10 +306,8 @@ class Book:
         player_no, currency_no = wallet.player_no, wallet.currency_no
         if gate.is_test:
             flags |= FLAG_TEST
-        if integration_no:
-            flags |= self._claim(
-                wallet, integration_no, key_space, transaction_id, kind, item_no
-            )
+        id_key = (integration_no, key_space, transaction_id)
+        flags |= take_claim(self, wallet, id_key, kind, item_no)
         row = Transaction(
             wallet.lane, item_no, player_no, integration_no, key_space,
             transaction_id, kind, state, variant, flags, currency_no,
@@ -341,28 +337,6 @@ class Book:
         if counts:
             kept = json.loads(row.extra) if row.extra else {}
             row.extra = canonical({**kept, COUNTED: counts})
-
-    def _claim(
-        self,
-        wallet: Wallet,
-        integration_no: int,
-        key_space: int,
-        transaction_id: str,
-        kind: int,
-        item_no: int,
-    ) -> int:
-        """Claim a caller's id for its player, by the rules; return the flag."""
-        integration = self.registry.integrations_by_no.get(integration_no)
-        if integration is None or integration.rules.id_scope != _INTEGRATION:
-            return 0
-        key = (integration_no, key_space, transaction_id)
-        if key_space not in CALLERS_SPACES or key in self.claims:
-            # A key that is there is the player's own, from before other rules.
-            return 0
-        claim = Claim(wallet.lane, *key, wallet.player_no, kind, item_no)
-        self.claims[key] = claim
-        self.touch(claim, key)
-        return FLAG_CLAIMED
 
     def _post(
         self, wallet: Wallet, item_no: int, cash: int, bonus: int, reserved: int
@@ -463,10 +437,7 @@ class Book:
             del self.by_no[row.item_no]
             counts = counts_in(row.extra)
             move_counters(self, row.player_no, row.currency_no, counts, -1)
-            if row.flags & FLAG_CLAIMED:
-                key = (row.integration_no, row.key_space, row.transaction_id)
-                del self.claims[key]
-                del self.dirty_rows[Claim, key]
+            drop_claim(self, row)
         del self.transactions[mark.transaction_count :]
         del self.entries[mark.entry_count :]
         self.next_no = mark.next_no
