@@ -26,7 +26,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
         ("EUR", "92233720368547758.07", "0.01", "0.01", "92233720368547758.07"),
     ],
 )
-async def test_amounts_are_exact(
+async def test_e46_amounts_are_exact(
     casino: Casino, send: Send, currency: str, cash: str, bet: str, win: str, left: str
 ) -> None:
     """A bet and a win change the balance by exactly what they say."""
@@ -60,7 +60,7 @@ async def test_scales_are_converted(
     assert answer.receipt.after.cash == cash
 
 
-async def test_finer_than_the_ledger(casino: Casino, send: Send) -> None:
+async def test_e46_finer_than_the_ledger(casino: Casino, send: Send) -> None:
     """A tenth of the smallest unit is refused, never rounded."""
     player = await casino.player("1.00000", "MIL")
     answer = await send(player, player.bet("0.000001"))

@@ -188,7 +188,7 @@ async def test_rounds_are_apart(player: Player, send: Send) -> None:
     assert (await send(player, player.bet("1.00", game_id=game_id))).receipt
 
 
-async def test_zero_is_an_amount(player: Player, send: Send) -> None:
+async def test_e14_zero_is_an_amount(player: Player, send: Send) -> None:
     """Zero bets, wins, awards and their rollbacks are posted and move no version."""
     answers = [
         await send(player, player.bet("0", "bet")),
@@ -206,7 +206,7 @@ async def test_zero_is_an_amount(player: Player, send: Send) -> None:
     assert totals(await read_round(player)) == (0, 0, 1, 0, 1)
 
 
-async def test_loss_is_a_win_of_zero(player: Player, send: Send) -> None:
+async def test_e15_loss_is_a_win_of_zero(player: Player, send: Send) -> None:
     """A lost bet is settled by a win of zero, also of a player without money."""
     await send(player, player.bet("100.00", "bet"))
     win = await send(player, player.win("0", bet_transaction_id="bet"))

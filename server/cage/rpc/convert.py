@@ -17,6 +17,7 @@ from cage.core.registry import Currency, Registry
 from cage.core.replay import stored_extra
 from cage.core.round import Round, RoundState
 from cage.core.wallet import (
+    FLAG_INFORMATIONAL,
     FLAG_ROUND_CLOSED,
     FLAG_TEST,
     RESERVING,
@@ -259,6 +260,7 @@ def fill_transaction(
         message.reference_transaction_id = extra["references"][0]
     elif kind == Kind.AWARD:
         message.award_kind = wallet_pb2.AwardKind.ValueType(row.variant)
+        message.informational = bool(row.flags & FLAG_INFORMATIONAL)
     elif row.reserved:
         message.reserved.CopyFrom(to_money(row.reserved, currency))
     if not extra:
@@ -266,6 +268,12 @@ def fill_transaction(
     message.campaign_id = extra.get("campaign_id", "")
     message.details = extra.get("details", "")
     message.corrected_transaction_ids.extend(extra.get("references", ()))
+    for name in ("jackpot_contributions", "jackpot_wins"):
+        for part in extra.get(name, ()):
+            shown = getattr(message, name).add(jackpot_id=part["jackpot_id"])
+            shown.amount.currency_code = part["currency_code"]
+            shown.amount.amount = part["amount"]
+            shown.amount.scale = part["scale"]
     if "expire_time_us" in extra:
         fill_time(message.expire_time, extra["expire_time_us"])
     if row.state == State.REFUSED:

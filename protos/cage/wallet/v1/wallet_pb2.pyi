@@ -631,6 +631,9 @@ class Transaction(_message.Message):
     CORRECTED_TRANSACTION_IDS_FIELD_NUMBER: _builtins.int
     RESERVED_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    JACKPOT_CONTRIBUTIONS_FIELD_NUMBER: _builtins.int
+    JACKPOT_WINS_FIELD_NUMBER: _builtins.int
+    INFORMATIONAL_FIELD_NUMBER: _builtins.int
     ledger_id: _builtins.str
     """Output only. Cage's id of the transaction, a UUIDv7."""
     transaction_id: _builtins.str
@@ -670,6 +673,10 @@ class Transaction(_message.Message):
     """Output only. The caller's own text, as it was sent."""
     is_test: _builtins.bool
     """Output only. True when the player is a test player."""
+    informational: _builtins.bool
+    """Output only. True for an award that was only recorded, because the player had been
+    paid already.
+    """
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """Output only. The amount that was asked for, 0 or more, at the ledger scale.
@@ -716,6 +723,18 @@ class Transaction(_message.Message):
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. When a reserve expires; absent for other transactions."""
 
+    @_builtins.property
+    def jackpot_contributions(self) -> _containers.RepeatedCompositeFieldContainer[Global___JackpotContribution]:
+        """Output only. The parts of a bet that feed jackpots, as they were sent: their scale
+        may be finer than the ledger's. Empty without any.
+        """
+
+    @_builtins.property
+    def jackpot_wins(self) -> _containers.RepeatedCompositeFieldContainer[Global___JackpotWin]:
+        """Output only. The parts of a win that jackpots pay, as they were sent. Empty without
+        any.
+        """
+
     def __init__(
         self,
         *,
@@ -744,10 +763,13 @@ class Transaction(_message.Message):
         corrected_transaction_ids: _abc.Iterable[_builtins.str] | None = ...,
         reserved: _money_pb2.Money | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
+        jackpot_contributions: _abc.Iterable[Global___JackpotContribution] | None = ...,
+        jackpot_wins: _abc.Iterable[Global___JackpotWin] | None = ...,
+        informational: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "amount", b"amount", "bonus", b"bonus", "cash", b"cash", "commit_time", b"commit_time", "expire_time", b"expire_time", "occur_time", b"occur_time", "reserved", b"reserved"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "amount", b"amount", "award_kind", b"award_kind", "bet_kind", b"bet_kind", "bonus", b"bonus", "campaign_id", b"campaign_id", "cash", b"cash", "commit_time", b"commit_time", "corrected_transaction_ids", b"corrected_transaction_ids", "details", b"details", "expire_time", b"expire_time", "game_id", b"game_id", "integration_id", b"integration_id", "is_test", b"is_test", "kind", b"kind", "ledger_id", b"ledger_id", "occur_time", b"occur_time", "player_id", b"player_id", "reference_transaction_id", b"reference_transaction_id", "refusal_reason", b"refusal_reason", "reserved", b"reserved", "round_closed", b"round_closed", "round_id", b"round_id", "state", b"state", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "amount", b"amount", "award_kind", b"award_kind", "bet_kind", b"bet_kind", "bonus", b"bonus", "campaign_id", b"campaign_id", "cash", b"cash", "commit_time", b"commit_time", "corrected_transaction_ids", b"corrected_transaction_ids", "details", b"details", "expire_time", b"expire_time", "game_id", b"game_id", "informational", b"informational", "integration_id", b"integration_id", "is_test", b"is_test", "jackpot_contributions", b"jackpot_contributions", "jackpot_wins", b"jackpot_wins", "kind", b"kind", "ledger_id", b"ledger_id", "occur_time", b"occur_time", "player_id", b"player_id", "reference_transaction_id", b"reference_transaction_id", "refusal_reason", b"refusal_reason", "reserved", b"reserved", "round_closed", b"round_closed", "round_id", b"round_id", "state", b"state", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
