@@ -33,6 +33,11 @@ PAGE_ITEMS = 500
 PROGRESS_S = 1.0
 # Pages that are read at once, of all that the read pool could.
 READERS_MAX = 2
+# A turn of the loop that takes longer than this, in seconds, is busy with calls; a
+# reader then waits so many times as long, up to a bound, before its next page.
+_BUSY_S = 0.001
+_WAIT_TIMES = 10
+_WAIT_MAX_S = 0.1
 
 Found = TypeVar("Found")
 
@@ -125,9 +130,18 @@ class JournalReader:
 
         What a key sees, and how it is told, depends on the registry.
         """
+        await self._give_way()
         while True:
             registry = self.registry
             span, found = await read(scope.wanted(registry))
             if span.registry_version <= registry.version:
                 return span, found
             await self.tail.load_registry()
+
+    async def _give_way(self) -> None:
+        """Let calls go first: wait longer, the longer the loop is busy with them."""
+        before_s = self.clock()
+        await asyncio.sleep(0)
+        turn_s = self.clock() - before_s
+        if turn_s > _BUSY_S:
+            await asyncio.sleep(min(turn_s * _WAIT_TIMES, _WAIT_MAX_S))

@@ -19,9 +19,11 @@ from cage.app.submit import REGISTRY_LANE
 from cage.core.admin import LOCAL_ACTOR, ReadRegistry
 from cage.core.errors import CageError
 
-# A journal that grows all the time is looked at so often at most: what a follower
-# reads at once then is a page, not a batch.
-GAP_S = 0.005
+# A journal that grows all the time is looked at so often at most, for each who follows:
+# what a follower reads at once then is many batches, and all of them together take a
+# bounded part of what the loop can do. After a quiet time a commit is seen at once.
+GAP_S = 0.02
+GAP_MAX_S = 0.5
 # How long the writer may take to load a registry.
 _LOAD_S = 5.0
 
@@ -111,4 +113,4 @@ class Tail:
             except Exception:  # noqa: BLE001 - a read that fails must not end the watch
                 _log.exception("heads of the lanes cannot be read")
                 await asyncio.sleep(self._poll_s)
-            await asyncio.sleep(GAP_S)
+            await asyncio.sleep(min(GAP_S * self._followers, GAP_MAX_S))

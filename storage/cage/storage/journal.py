@@ -125,7 +125,8 @@ _HEADS = select(schema.lanes.c.sequence, _VERSION.scalar_subquery()).order_by(
 class _Reach:
     """Hold the items of a page: from ``first_no`` on, in the order of ``headers``.
 
-    A header is sequence, first_no, item_count and hash of a batch.
+    A header is sequence, first_no, item_count and hash of a batch, and the version of
+    the registry.
     """
 
     headers: Sequence[Sequence[Any]]
@@ -147,7 +148,7 @@ class _Reach:
             index = 0
         while item_no >= headers[index][1] + headers[index][2]:
             index += 1
-        sequence, first_no, _, digest = headers[index]
+        sequence, first_no, _, digest, _ = headers[index]
         if index != self.index or self.mark < 0:
             self.index, self.mark = index, mark_of(digest)
         return Place(sequence, item_no - first_no + 1, self.mark)
@@ -189,30 +190,28 @@ async def _reach(
     last_sequence: int | None,
 ) -> _Reach:
     """Find the items of a page; raise CURSOR_INVALID for a place that is none."""
-    version = (await connection.execute(_VERSION)).scalar() or 0
-    nothing = _Reach(
-        (), 0, 0, Span(place=place, is_last=True, registry_version=version)
-    )
-    if last_sequence is not None and place.sequence > last_sequence:
-        return nothing
     b = schema.batches
-    # Every batch has an item, so these cover the page, and one more than it.
-    statement = select(b.c.sequence, b.c.first_no, b.c.item_count, b.c.hash).where(
-        b.c.lane == lane, b.c.sequence >= place.sequence
-    )
+    if last_sequence is not None and place.sequence > last_sequence:
+        return _nothing(place, 0)
+    # Every batch has an item, so these cover the page, and one more than it. The
+    # version comes with them, because each statement is a trip to another thread.
+    statement = select(
+        b.c.sequence, b.c.first_no, b.c.item_count, b.c.hash, _VERSION.scalar_subquery()
+    ).where(b.c.lane == lane, b.c.sequence >= place.sequence)
     if last_sequence is not None:
         statement = statement.where(b.c.sequence <= last_sequence)
     statement = statement.order_by(b.c.sequence).limit(limit + 2)
     headers = (await connection.execute(statement)).all()
     _judge(place, headers)
     if not headers:
-        return nothing
+        return _nothing(place, 0)
+    version = headers[0][4]
     first_no = headers[0][1] + place.taken
     newest_no = headers[-1][1] + headers[-1][2] - 1
     item_count = min(newest_no - first_no + 1, limit)
     if not item_count:
-        return nothing
-    reach = _Reach(headers, first_no, item_count, nothing.span)
+        return _nothing(place, version)
+    reach = _Reach(headers, first_no, item_count, _nothing(place, version).span)
     reach.span = Span(
         place=reach.place_after(reach.last_no),
         is_last=reach.last_no == newest_no and len(headers) < limit + 2,
@@ -221,12 +220,18 @@ async def _reach(
     return reach
 
 
+def _nothing(place: Place, version: int) -> _Reach:
+    """Return the page of a reader who has everything."""
+    span = Span(place=place, is_last=True, registry_version=version)
+    return _Reach((), 0, 0, span)
+
+
 def _judge(place: Place, headers: Sequence[Sequence[Any]]) -> None:
     """Let a place pass that the lane has, or raise CURSOR_INVALID."""
     if place == START:
         return
     if headers and place.sequence:
-        sequence, _, item_count, digest = headers[0]
+        sequence, _, item_count, digest, _ = headers[0]
         found = (sequence, mark_of(digest))
         if found == (place.sequence, place.mark) and 0 < place.taken <= item_count:
             return
