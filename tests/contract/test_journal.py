@@ -183,6 +183,34 @@ async def test_filters(store: SqliteStore, wanted: Wanted, keep: Any) -> None:
     assert numbers(found) == [item.row.item_no for item in everything if keep(item.row)]
 
 
+async def test_many_filters(store: SqliteStore) -> None:
+    """Filters of several values hold together."""
+    gates = [await store.reads.player(name) for name in ("ann", "bob")]
+    wanted = Wanted(
+        brand_nos=[gate.gate.brand_no for gate in gates if gate] * 2,
+        integration_no=next(
+            item.row.integration_no
+            for item in await walk(store, EVERYTHING, 1_000)
+            if isinstance(item.row, Transaction) and item.row.integration_no
+        ),
+        player_nos=[gate.gate.player_no for gate in gates if gate],
+        states=[State.POSTED, State.ALIAS, State.TOMBSTONE],
+        kinds=[Kind.WIN, Kind.ROLLBACK],
+    )
+    found = await walk(store, wanted, 23)
+
+    assert numbers(found) == [
+        item.row.item_no
+        for item in await walk(store, EVERYTHING, 1_000)
+        if isinstance(item.row, Transaction)
+        and item.row.integration_no == wanted.integration_no
+        and item.row.player_no in (wanted.player_nos or ())
+        and item.row.state in (wanted.states or ())
+        and item.row.kind in (wanted.kinds or ())
+    ]
+    assert found
+
+
 async def test_one_player(store: SqliteStore) -> None:
     """A player's pages hold the transactions and the changes of the player."""
     gate = (await store.reads.player("bob")).gate  # type: ignore[union-attr]

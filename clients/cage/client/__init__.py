@@ -14,6 +14,8 @@ server for tests. Requests and replies are the messages of the contract
 (``cage.*.v1``); those that say how an integration's wallet behaves are here too:
 ``WalletRules(late_win=Verdict.VERDICT_REFUSE)``. Every call has a deadline, is
 retried under one id while that can help, and fails with a subclass of CageError.
+What happens is told by ``async for event in client.events.subscribe(cursor=...)``,
+which reconnects and resumes by itself.
 """
 
 from cage.admin.v1.admin_pb2 import (

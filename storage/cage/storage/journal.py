@@ -5,13 +5,24 @@ no index is written for it: neither by player, by integration nor by time. Batch
 a lane are ordered by commit time, so a time is found by halving.
 """
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, Select, case, func, literal, select
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Select,
+    bindparam,
+    case,
+    false,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cage.app.journal import (
@@ -27,6 +38,7 @@ from cage.app.journal import (
 from cage.core.book import Change
 from cage.core.errors import CageError, Reason
 from cage.core.event import HIDDEN_NOUNS, PLAYER_NOUNS
+from cage.core.money import INT64_MAX
 from cage.core.player import Gate
 from cage.core.round import Round
 from cage.core.wallet import KeySpace, State, Transaction
@@ -42,10 +54,21 @@ class JournalQueries:
     def _transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
         raise NotImplementedError
 
+    async def _fetch(
+        self, statement: Select[Any], parameters: Mapping[str, Any]
+    ) -> Sequence[Sequence[Any]]:
+        """Read all rows of a statement that is one of a few objects, used for ever.
+
+        What the journal holds never changes, so its pages want no transaction.
+        """
+        async with self._transaction() as connection:
+            rows: Sequence[Sequence[Any]]
+            rows = (await connection.execute(statement, parameters)).all()
+            return rows
+
     async def heads(self) -> Heads:
         """Return the heads of all lanes."""
-        async with self._transaction() as connection:
-            rows = (await connection.execute(_HEADS)).all()
+        rows = await self._fetch(_HEADS, {})
         return Heads(
             sequences=[row[0] for row in rows], registry_version=int(rows[0][1])
         )
@@ -66,15 +89,26 @@ class JournalQueries:
         last_sequence: int | None = None,
     ) -> tuple[Span, Sequence[JournalItem]]:
         """Read a page of items."""
-        async with self._transaction() as connection:
-            reach = await _reach(connection, lane, place, limit, last_sequence)
-            if not reach.item_count:
-                return reach.span, ()
-            found = (await connection.execute(_transactions(lane, reach, wanted))).all()
-            changes: Sequence[Change] = ()
-            gates: dict[int, Gate] = {}
-            if wanted.nouns is None or wanted.nouns:
-                changes, gates = await _changes(connection, lane, reach, wanted)
+        reach = await self._reach(lane, place, limit, last_sequence)
+        if not reach.item_count:
+            return reach.span, ()
+        bounds = {
+            "lane": lane, "first_no": reach.first_no, "last_no": reach.last_no
+        }  # fmt: skip
+        found: Sequence[Sequence[Any]] = ()
+        if wanted.states is None or wanted.states:
+            statement, parameters = _transactions(wanted)
+            found = await self._fetch(statement, {**bounds, **parameters})
+        changes: Sequence[Change] = ()
+        gates: dict[int, Gate] = {}
+        if wanted.nouns is None or wanted.nouns:
+            rows = await self._fetch(_CHANGES, bounds)
+            changes = [Change(*row) for row in rows if _is_noun(row, wanted)]
+            if any(row.noun in PLAYER_NOUNS for row in changes):
+                async with self._transaction() as connection:
+                    changes, gates = await _of_players(
+                        connection, lane, changes, wanted
+                    )
         items = [
             JournalItem(
                 reach.place_after(row[1]),
@@ -101,10 +135,10 @@ class JournalQueries:
         last_sequence: int | None = None,
     ) -> tuple[Span, Sequence[JournalRound]]:
         """Read a page of the rounds whose last transaction is in it."""
+        reach = await self._reach(lane, place, limit, last_sequence)
+        if not reach.item_count:
+            return reach.span, ()
         async with self._transaction() as connection:
-            reach = await _reach(connection, lane, place, limit, last_sequence)
-            if not reach.item_count:
-                return reach.span, ()
             found = (await connection.execute(_rounds(lane, reach, wanted))).all()
         rounds = []
         for row in found:
@@ -114,11 +148,72 @@ class JournalQueries:
             rounds.append(JournalRound(after, round_, gate, row[-1]))
         return reach.span, rounds
 
+    async def _reach(
+        self, lane: int, place: Place, limit: int, last_sequence: int | None
+    ) -> "_Reach":
+        """Find the items of a page; raise CURSOR_INVALID for a place that is none."""
+        if last_sequence is not None and place.sequence > last_sequence:
+            return _nothing(place, 0)
+        # Every batch has an item, so these cover the page, and one more than it.
+        headers = await self._fetch(
+            _HEADERS,
+            {
+                "lane": lane,
+                "sequence": place.sequence,
+                "last_sequence": INT64_MAX if last_sequence is None else last_sequence,
+                "count": limit + 2,
+            },
+        )
+        _judge(place, headers)
+        if not headers:
+            return _nothing(place, 0)
+        version = headers[0][4]
+        first_no = headers[0][1] + place.taken
+        newest_no = headers[-1][1] + headers[-1][2] - 1
+        item_count = min(newest_no - first_no + 1, limit)
+        if not item_count:
+            return _nothing(place, version)
+        reach = _Reach(headers, first_no, item_count, _nothing(place, version).span)
+        reach.span = Span(
+            place=reach.place_after(reach.last_no),
+            is_last=reach.last_no == newest_no and len(headers) < limit + 2,
+            registry_version=version,
+        )
+        return reach
+
 
 _VERSION = select(schema.deployment.c.registry_version)
 _HEADS = select(schema.lanes.c.sequence, _VERSION.scalar_subquery()).order_by(
     schema.lanes.c.lane
 )
+# The registry's version comes with the headers, because each statement is a trip to
+# another thread.
+_HEADERS = (
+    select(
+        schema.batches.c.sequence,
+        schema.batches.c.first_no,
+        schema.batches.c.item_count,
+        schema.batches.c.hash,
+        _VERSION.scalar_subquery(),
+    )
+    .where(
+        schema.batches.c.lane == bindparam("lane"),
+        schema.batches.c.sequence >= bindparam("sequence"),
+        schema.batches.c.sequence <= bindparam("last_sequence"),
+    )
+    .order_by(schema.batches.c.sequence)
+    .limit(bindparam("count"))
+)
+_CHANGES = (
+    select(schema.changes)
+    .where(
+        schema.changes.c.lane == bindparam("lane"),
+        schema.changes.c.item_no >= bindparam("first_no"),
+        schema.changes.c.item_no <= bindparam("last_no"),
+    )
+    .order_by(schema.changes.c.item_no)
+)
+_NOUN = list(schema.changes.columns.keys()).index("noun")
 
 
 @dataclass(slots=True)
@@ -182,44 +277,6 @@ def _halving(lane: int, time_us: int) -> Select[Any]:
     )
 
 
-async def _reach(
-    connection: AsyncConnection,
-    lane: int,
-    place: Place,
-    limit: int,
-    last_sequence: int | None,
-) -> _Reach:
-    """Find the items of a page; raise CURSOR_INVALID for a place that is none."""
-    b = schema.batches
-    if last_sequence is not None and place.sequence > last_sequence:
-        return _nothing(place, 0)
-    # Every batch has an item, so these cover the page, and one more than it. The
-    # version comes with them, because each statement is a trip to another thread.
-    statement = select(
-        b.c.sequence, b.c.first_no, b.c.item_count, b.c.hash, _VERSION.scalar_subquery()
-    ).where(b.c.lane == lane, b.c.sequence >= place.sequence)
-    if last_sequence is not None:
-        statement = statement.where(b.c.sequence <= last_sequence)
-    statement = statement.order_by(b.c.sequence).limit(limit + 2)
-    headers = (await connection.execute(statement)).all()
-    _judge(place, headers)
-    if not headers:
-        return _nothing(place, 0)
-    version = headers[0][4]
-    first_no = headers[0][1] + place.taken
-    newest_no = headers[-1][1] + headers[-1][2] - 1
-    item_count = min(newest_no - first_no + 1, limit)
-    if not item_count:
-        return _nothing(place, version)
-    reach = _Reach(headers, first_no, item_count, _nothing(place, version).span)
-    reach.span = Span(
-        place=reach.place_after(reach.last_no),
-        is_last=reach.last_no == newest_no and len(headers) < limit + 2,
-        registry_version=version,
-    )
-    return reach
-
-
 def _nothing(place: Place, version: int) -> _Reach:
     """Return the page of a reader who has everything."""
     span = Span(place=place, is_last=True, registry_version=version)
@@ -238,25 +295,65 @@ def _judge(place: Place, headers: Sequence[Sequence[Any]]) -> None:
     raise CageError(Reason.CURSOR_INVALID)
 
 
-def _transactions(lane: int, reach: _Reach, wanted: Wanted) -> Select[Any]:
-    """Select the wanted transactions of a page, each with its player's gate."""
+def _transactions(wanted: Wanted) -> tuple[Select[Any], dict[str, Any]]:
+    """Return the statement of the wanted transactions of a page, and its filters."""
+    lists = {
+        "brand": wanted.brand_nos,
+        "player": wanted.player_nos,
+        "state": wanted.states,
+        "kind": wanted.kinds,
+    }
+    parameters = {
+        f"wanted_{name}_{index}": value
+        for name, values in lists.items()
+        for index, value in enumerate(values or ())
+    }
+    if wanted.integration_no is not None:
+        parameters["wanted_integration"] = wanted.integration_no
+    counts = tuple(None if each is None else len(each) for each in lists.values())
+    return _shaped(wanted.integration_no is not None, *counts), parameters
+
+
+@functools.lru_cache(maxsize=256)
+def _shaped(
+    has_integration: bool,
+    brands: int | None,
+    players: int | None,
+    states: int | None,
+    kinds: int | None,
+) -> Select[Any]:
+    """Return the one statement that filters by lists of these lengths.
+
+    The sums keep the planner on the range of items: by the index of the ids it would
+    read all that a player ever did for each page.
+    """
     t, g = schema.transactions, schema.gates
     statement = (
         select(t, g)
         .join(g, (g.c.lane == t.c.lane) & (g.c.player_no == t.c.player_no))
         .where(
-            t.c.lane == lane,
-            t.c.item_no.between(reach.first_no, reach.last_no),
+            t.c.lane == bindparam("lane"),
+            t.c.item_no >= bindparam("first_no"),
+            t.c.item_no <= bindparam("last_no"),
             # Placeholders of originals that were never seen are no events.
             (t.c.state != int(State.TOMBSTONE)) | (t.c.key_space != int(KeySpace.MOVE)),
         )
         .order_by(t.c.item_no)
     )
-    if wanted.states is not None:
-        statement = statement.where(t.c.state.in_(wanted.states))
-    if wanted.kinds is not None:
-        statement = statement.where(t.c.kind.in_(wanted.kinds))
-    return _of_whom(statement, wanted)
+    for name, column, count in (
+        ("brand", g.c.brand_no, brands),
+        ("player", t.c.player_no + 0, players),
+        ("state", t.c.state, states),
+        ("kind", t.c.kind, kinds),
+    ):
+        if count is not None:
+            places: list[BindParameter[int]]
+            places = [bindparam(f"wanted_{name}_{index}") for index in range(count)]
+            statement = statement.where(column.in_(places) if places else false())
+    if has_integration:
+        own = t.c.integration_no + 0 == bindparam("wanted_integration")
+        statement = statement.where(own)
+    return statement
 
 
 def _rounds(lane: int, reach: _Reach, wanted: Wanted) -> Select[Any]:
@@ -289,39 +386,27 @@ def _rounds(lane: int, reach: _Reach, wanted: Wanted) -> Select[Any]:
     if wanted.integration_no is not None:
         of_whom = first.c.integration_no == wanted.integration_no
         statement = statement.where(of_whom)
-        wanted = replace(wanted, integration_no=None)
     return _of_whom(statement, wanted)
 
 
 def _of_whom(statement: Select[Any], wanted: Wanted) -> Select[Any]:
-    """Keep what is of the wanted brands, integration and player.
-
-    The sums keep the planner on the range of items: by the index of the ids it would
-    read all that a player ever did for each page.
-    """
-    t = schema.transactions
-    if wanted.brand_nos is not None:
-        statement = statement.where(schema.gates.c.brand_no.in_(wanted.brand_nos))
-    if wanted.integration_no is not None:
-        statement = statement.where(t.c.integration_no + 0 == wanted.integration_no)
-    if wanted.player_nos is not None:
-        statement = statement.where((t.c.player_no + 0).in_(wanted.player_nos))
-    return statement
+    """Keep what is of the wanted brands."""
+    if wanted.brand_nos is None:
+        return statement
+    return statement.where(schema.gates.c.brand_no.in_(wanted.brand_nos))
 
 
-async def _changes(
-    connection: AsyncConnection, lane: int, reach: _Reach, wanted: Wanted
+def _is_noun(row: Sequence[Any], wanted: Wanted) -> bool:
+    """Say whether a change is of a wanted noun, one that is anybody's business."""
+    noun = row[_NOUN]
+    return noun not in HIDDEN_NOUNS if wanted.nouns is None else noun in wanted.nouns
+
+
+async def _of_players(
+    connection: AsyncConnection, lane: int, rows: Sequence[Change], wanted: Wanted
 ) -> tuple[Sequence[Change], dict[int, Gate]]:
-    """Read the wanted changes of a page, and the gates of their players by item."""
-    c, g = schema.changes, schema.gates
-    statement = select(c).where(
-        c.c.lane == lane, c.c.item_no.between(reach.first_no, reach.last_no)
-    )
-    if wanted.nouns is not None:
-        statement = statement.where(c.c.noun.in_(wanted.nouns))
-    else:
-        statement = statement.where(c.c.noun.not_in(sorted(HIDDEN_NOUNS)))
-    rows = [Change(*row) for row in (await connection.execute(statement)).all()]
+    """Keep the changes of wanted players; return the gates of these by item."""
+    g = schema.gates
     numbers = {
         row.item_no: int(orjson.loads(row.after)["player_no"])
         for row in rows

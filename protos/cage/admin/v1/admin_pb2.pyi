@@ -35,9 +35,10 @@ class _UnfinishedRoundActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[
     UNFINISHED_ROUND_ACTION_CLOSE: _UnfinishedRoundAction.ValueType  # 2
     """Cage closes it, as CloseRound does: its bets are settled."""
     UNFINISHED_ROUND_ACTION_VOID: _UnfinishedRoundAction.ValueType  # 3
-    """Cage rolls back every stake that stands and that no win settled, and then closes
-    it. The rollbacks have the ids "void-" and the ledger_id of the bet. A late win
-    then answers as after any rollback.
+    """Cage rolls back every bet of a stake that stands and that no win settled, and then
+    closes it. The rollbacks have the ids "void-" and the ledger_id of the bet. A late
+    win then answers as after any rollback. What was captured of a reserve stays, and
+    an open reserve goes back by itself when its life ends.
     """
 
 class UnfinishedRoundAction(_UnfinishedRoundAction, metaclass=_UnfinishedRoundActionEnumTypeWrapper):
@@ -50,9 +51,10 @@ UNFINISHED_ROUND_ACTION_REPORT: UnfinishedRoundAction.ValueType  # 1
 UNFINISHED_ROUND_ACTION_CLOSE: UnfinishedRoundAction.ValueType  # 2
 """Cage closes it, as CloseRound does: its bets are settled."""
 UNFINISHED_ROUND_ACTION_VOID: UnfinishedRoundAction.ValueType  # 3
-"""Cage rolls back every stake that stands and that no win settled, and then closes
-it. The rollbacks have the ids "void-" and the ledger_id of the bet. A late win
-then answers as after any rollback.
+"""Cage rolls back every bet of a stake that stands and that no win settled, and then
+closes it. The rollbacks have the ids "void-" and the ledger_id of the bet. A late
+win then answers as after any rollback. What was captured of a reserve stays, and
+an open reserve goes back by itself when its life ends.
 """
 Global___UnfinishedRoundAction: _TypeAlias = UnfinishedRoundAction  # noqa: Y015
 
