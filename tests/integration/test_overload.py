@@ -32,6 +32,7 @@ Build: TypeAlias = Callable[[Player], Message]
 BETS: dict[str, Build] = {
     "bet": lambda p: p.bet("1.00"),
     "play with a bet": lambda p: p.play(p.prize("0"), p.stake("1.00")),
+    "reserve": lambda p: p.reserve("1.00"),
 }
 OTHERS: dict[str, Build] = {
     "win": lambda p: p.win("0"),
@@ -39,6 +40,9 @@ OTHERS: dict[str, Build] = {
     "rollback": lambda p: p.rollback("never"),
     "close": lambda p: p.close("done"),
     "award": lambda p: p.award("0"),
+    "adjust": lambda p: p.adjust("0", "bet"),
+    "capture": lambda p: p.capture("0", "hold"),
+    "release": lambda p: p.release("never"),
     "read": lambda p: p.read(),
 }
 
@@ -50,8 +54,9 @@ async def small(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Playe
         tmp_path_factory.mktemp("small"), queue_capacity=QUEUE_CAPACITY
     ) as deployment:
         player = await (await deployment.casino()).player("1000.00")
-        await player.casino.studio.call(player.bet("1.00"))
+        await player.casino.studio.call(player.bet("1.00", "bet"))
         await player.casino.studio.call(player.bet("1.00", None, "done"))
+        await player.casino.studio.call(player.reserve("1.00", "hold"))
         yield player
 
 
@@ -62,8 +67,9 @@ async def narrow(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Play
         tmp_path_factory.mktemp("narrow"), in_flight_max=IN_FLIGHT_MAX
     ) as deployment:
         player = await (await deployment.casino()).player("1000.00")
-        await player.casino.studio.call(player.bet("1.00"))
+        await player.casino.studio.call(player.bet("1.00", "bet"))
         await player.casino.studio.call(player.bet("1.00", None, "done"))
+        await player.casino.studio.call(player.reserve("1.00", "hold"))
         yield player
 
 

@@ -64,6 +64,7 @@ _SERVICE_ROLES = {
 # Says of a request of these whether it is of those that are shed first.
 _BETS: Mapping[str, Callable[[Any], bool]] = {
     "/cage.wallet.v1.WalletService/Bet": lambda _: True,
+    "/cage.wallet.v1.WalletService/Reserve": lambda _: True,
     "/cage.wallet.v1.WalletService/Play": holds_bet,
 }
 _BATCH = "/cage.wallet.v1.WalletService/BatchExecute"
