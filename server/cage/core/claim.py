@@ -30,7 +30,7 @@ Named = tuple[int, str, int]
 
 def claiming_key(book: Book, command: Any) -> ApiKey | None:
     """Return the caller's key when its integration claims ids, else None."""
-    key = book.registry.keys.get(getattr(command, "key_id", ""))
+    key = book.registry.find_key(getattr(command, "key_id", ""))
     if key is None:
         return None
     integration = book.registry.integrations_by_no.get(key.integration_no)
