@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import pytest
 import uvloop
 from hypothesis import HealthCheck, settings
+from tests.postgres import finish
 
 SEED_VARIABLE = "CAGE_TEST_SEED"
 
@@ -31,6 +32,11 @@ def pytest_configure(config: pytest.Config) -> None:
     seed = os.environ.setdefault(SEED_VARIABLE, str(secrets.randbelow(2**32)))
     if config.option.hypothesis_seed is None:
         config.option.hypothesis_seed = seed
+
+
+def pytest_sessionfinish() -> None:
+    """Stop what was started for all tests of this process."""
+    finish()
 
 
 def pytest_report_header() -> str:

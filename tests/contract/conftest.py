@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.simulation.databases import KINDS, Database
 from tests.simulation.deployment import (
     Clock,
     fresh_database,
@@ -22,12 +24,36 @@ from cage.storage.sqlite import SqliteWriter
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """Return the file of a fresh deployment."""
-    return fresh_database(tmp_path)
+    file: Path = fresh_database(tmp_path)
+    return file
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Say which database to use."""
+    name: str = request.param
+    return name
 
 
 @pytest.fixture
-def writer(path: Path) -> Iterator[SqliteWriter]:
+def database(tmp_path: Path, kind: str) -> Database:
+    """Return a fresh deployment, in each kind of database."""
+    fresh: Database = fresh_database(tmp_path, kind=kind)
+    return fresh
+
+
+@pytest.fixture
+def writer(database: Database) -> Iterator[Any]:
     """Open a writer whose batches are applied by the test; verify in the end."""
+    with open_writer(database, Clock()) as opened:
+        yield opened
+
+    assert verify(database) == []
+
+
+@pytest.fixture
+def file_writer(path: Path) -> Iterator[SqliteWriter]:
+    """Open the writer of an embedded database; verify in the end."""
     with open_writer(path, Clock()) as opened:
         yield opened
 

@@ -20,7 +20,6 @@ from cage.core.wallet import KeySpace, Kind, State, Transaction
 from cage.storage import (
     SqliteStore,
 )
-from cage.storage.sqlite import SqliteWriter
 
 
 @dataclass
@@ -66,7 +65,7 @@ def submit(
     return app.submit(command, timeout_s=timeout_s)
 
 
-def stored_ids(writer: SqliteWriter) -> list[str]:
+def stored_ids(writer: Any) -> list[str]:
     """List the ids of all transactions but the funding, in order."""
     rows = contents(writer._connection)["transactions"]
     ids = [Transaction(*row).transaction_id for row in rows]  # type: ignore[arg-type]

@@ -25,6 +25,13 @@ def count(writer: SqliteWriter, commands: list[Any]) -> int:
 SIZES = [1, 2, 3, 7, 8, 16, 32, 64]
 
 
+@pytest.fixture(params=["sqlite"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Count the statements of the embedded database only."""
+    name: str = request.param
+    return name
+
+
 @pytest.mark.parametrize("call", [bet, award, rollback, get_balance])
 def test_statements_of_a_batch(
     writer: SqliteWriter, call: Callable[..., object]

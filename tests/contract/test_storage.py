@@ -5,7 +5,6 @@ import os
 import sqlite3
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from tests.contract.control import (
     submit,
 )
 from tests.simulation.calls import award, bet, get_balance, rollback, win
+from tests.simulation.databases import Database, connect
 from tests.simulation.deployment import (
     DAY_US,
     NOW_US,
@@ -46,7 +46,6 @@ from cage.storage import (
 )
 from cage.storage import sqlite as module
 from cage.storage.errors import DurabilityError
-from cage.storage.registry import write_registry
 from cage.storage.sqlite import SqliteWriter, connect_writer
 
 # Atomicity
@@ -54,7 +53,7 @@ from cage.storage.sqlite import SqliteWriter, connect_writer
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("place", [0, 2, 5])
-def test_poison_fails_alone(writer: SqliteWriter, way: str, place: int) -> None:
+def test_poison_fails_alone(writer: Any, way: str, place: int) -> None:
     """A command that fails answers INTERNAL, leaves nothing, and stops no other."""
     calls: list[Any] = [
         bet("b1", 10),
@@ -79,29 +78,27 @@ def test_poison_fails_alone(writer: SqliteWriter, way: str, place: int) -> None:
     ]
     assert stored_ids(writer) == ["b1", "b2", "w1", "x1", "b9"]
     assert applied.is_rerun
-    assert [log["event"] for log in logs] == [
-        "batch failed, running it one by one",
-        "command failed",
-    ]
+    assert any(log["event"].startswith("batch failed") for log in logs)
+    assert len(logs) > 1
 
 
-def test_poison_may_not_stop_the_process_midway(writer: SqliteWriter) -> None:
+def test_poison_may_not_stop_the_process_midway(file_writer: SqliteWriter) -> None:
     """What is no error of a command ends the transaction and goes up."""
     with decided(Poison, decide_poison), pytest.raises(KeyboardInterrupt):
-        writer.apply([bet("b1", 10), Poison("leaves")])
+        file_writer.apply([bet("b1", 10), Poison("leaves")])
 
-    assert stored_ids(writer) == []
-    assert isinstance(writer.apply([bet("b1", 10)]).outcomes[0], Receipt)
+    assert stored_ids(file_writer) == []
+    assert isinstance(file_writer.apply([bet("b1", 10)]).outcomes[0], Receipt)
 
 
-def test_full_disk_fails_without_a_trace(writer: SqliteWriter) -> None:
+def test_full_disk_fails_without_a_trace(file_writer: SqliteWriter) -> None:
     """When nothing can be written all answer INTERNAL; later the same ids pass."""
-    connection = writer._connection
+    connection = file_writer._connection
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count={pages}").fetchall()
     calls = [bet(f"b{n}", 0, extra={"details": "x" * 4000}) for n in range(20)]
     with capture_logs():
-        outcomes = writer.apply(calls).outcomes
+        outcomes = file_writer.apply(calls).outcomes
     failed = [
         call
         for call, outcome in zip(calls, outcomes, strict=True)
@@ -110,14 +107,14 @@ def test_full_disk_fails_without_a_trace(writer: SqliteWriter) -> None:
     stored = [call.transaction_id for call in calls if call not in failed]
 
     assert failed
-    assert stored_ids(writer) == stored
+    assert stored_ids(file_writer) == stored
 
     connection.execute("PRAGMA max_page_count=1000000").fetchall()
 
-    assert all(isinstance(each, Receipt) for each in writer.apply(failed).outcomes)
+    assert all(isinstance(each, Receipt) for each in file_writer.apply(failed).outcomes)
 
 
-def test_duplicates_of_one_batch(writer: SqliteWriter) -> None:
+def test_duplicates_of_one_batch(writer: Any) -> None:
     """Of the same call twice in one batch the second is a replay."""
     calls: list[Any] = [bet("b1", 10), win("w1", 5), rollback("x1", "b9"), award("a1")]
     outcomes = writer.apply([each for call in calls for each in (call, call)]).outcomes
@@ -131,7 +128,7 @@ def test_duplicates_of_one_batch(writer: SqliteWriter) -> None:
     )
 
 
-def test_reads_write_nothing(writer: SqliteWriter) -> None:
+def test_reads_write_nothing(writer: Any) -> None:
     """A batch of reads and of refusals without a record leaves every row alone."""
     before = contents(writer._connection)
     writer.apply([get_balance(), bet(player_id="nobody"), bet(scale=-1)])
@@ -140,12 +137,12 @@ def test_reads_write_nothing(writer: SqliteWriter) -> None:
     assert not writer._connection.in_transaction
 
 
-def test_refusals_are_stored(path: Path) -> None:
+def test_refusals_are_stored(database: Database) -> None:
     """A stored refusal is the same after the process has ended."""
     call = bet("b1", 500, extra={"details": "caf\u00e9"})
     outcomes = []
     for cash in (0, 1000):
-        with open_writer(path, Clock()) as writer:
+        with open_writer(database, Clock()) as writer:
             writer.apply([award(f"a{cash}", cash)])
             outcomes += writer.apply([call]).outcomes
     first, again = outcomes
@@ -153,14 +150,14 @@ def test_refusals_are_stored(path: Path) -> None:
     assert isinstance(first, CageError)
     assert isinstance(again, CageError)
     assert (first.reason, again.reason) == (Reason.INSUFFICIENT_FUNDS,) * 2
-    assert verify(path) == []
+    assert verify(database) == []
 
 
-def test_answers_survive_the_process(path: Path) -> None:
+def test_answers_survive_the_process(database: Database) -> None:
     """A retry after a restart gets the first receipt."""
-    with open_writer(path, Clock()) as writer:
+    with open_writer(database, Clock()) as writer:
         (first,) = writer.apply([bet("b1", 120)]).outcomes
-    with open_writer(path, Clock(NOW_US + 5)) as writer:
+    with open_writer(database, Clock(NOW_US + 5)) as writer:
         (again,) = writer.apply([bet("b1", 120)]).outcomes
 
     assert isinstance(first, Receipt)
@@ -169,10 +166,10 @@ def test_answers_survive_the_process(path: Path) -> None:
     assert render(again.transaction) == render(first.transaction)
 
 
-def test_time_never_goes_back(path: Path) -> None:
+def test_time_never_goes_back(database: Database) -> None:
     """A clock that was set back does not date a commit before the last one."""
     clock = Clock(NOW_US + 50)
-    with open_writer(path, clock) as writer:
+    with open_writer(database, clock) as writer:
         writer.apply([bet("b1", 1)])
         clock.now_us = NOW_US - 50
         (late,) = writer.apply([bet("b2", 1)]).outcomes
@@ -206,7 +203,7 @@ def test_no_durability_no_database() -> None:
     with pytest.raises(DurabilityError, match="journal_mode") as caught:
         connect_writer(Path(":memory:"))
 
-    assert caught.value.pragma == "journal_mode"
+    assert caught.value.setting == "journal_mode"
 
 
 def test_unknown_schema_is_refused(path: Path) -> None:
@@ -292,20 +289,20 @@ async def test_readers_see_commits_only(store: SqliteStore) -> None:
     assert [row.transaction_id for row in after][-1] == "b2"
 
 
-def test_writer_checkpoints(writer: SqliteWriter, path: Path) -> None:
+def test_writer_checkpoints(file_writer: SqliteWriter, path: Path) -> None:
     """The WAL stays aside until it is large, then the writer moves it over."""
-    (pages,) = writer._connection.execute("PRAGMA page_count").fetchone()
+    (pages,) = file_writer._connection.execute("PRAGMA page_count").fetchone()
     size = path.stat().st_size
     for number in range(40):
-        writer.apply([bet(f"b{number}", 0, extra={"details": "x" * 4000})])
-    writer._checkpoint(1 << 30)
+        file_writer.apply([bet(f"b{number}", 0, extra={"details": "x" * 4000})])
+    file_writer._checkpoint(1 << 30)
 
     assert path.stat().st_size == size
 
-    writer._checkpoint(1)
+    file_writer._checkpoint(1)
 
     assert path.stat().st_size > size
-    assert writer._connection.execute("PRAGMA page_count").fetchone()[0] > pages
+    assert file_writer._connection.execute("PRAGMA page_count").fetchone()[0] > pages
 
 
 async def test_idle_writer_checkpoints(
@@ -328,39 +325,46 @@ async def test_idle_writer_checkpoints(
     await store.drain()
 
 
-def test_old_requests_are_forgotten(path: Path) -> None:
+def purge(writer: Any) -> None:
+    """Forget old answers now."""
+    if isinstance(writer, SqliteWriter):
+        writer._purge_time = 0.0
+        writer._purge()
+    else:
+        writer.purge()
+
+
+def test_old_requests_are_forgotten(database: Database) -> None:
     """Answers of requests are kept for 30 days; transactions are for ever."""
     clock = Clock(NOW_US + 29 * DAY_US)
-    with open_writer(path, clock) as writer:
+    with open_writer(database, clock) as writer:
         before = contents(writer._connection)
-        writer._purge()
+        purge(writer)
 
         assert contents(writer._connection) == before
 
         clock.now_us = NOW_US + 31 * DAY_US
-        writer._purge_time = 0.0
-        writer._purge()
+        purge(writer)
         after = contents(writer._connection)
 
     assert before.pop("requests")
     assert after.pop("requests") == []
     assert after == before
-    assert verify(path) == []
+    assert verify(database) == []
 
 
-def test_registry_is_read_again(writer: SqliteWriter, path: Path) -> None:
+def test_registry_is_read_again(writer: Any, database: Database) -> None:
     """A change of the registry by another connection is obeyed by the next batch."""
     known = writer.registry
     writer.apply([bet("b1", 1)])
 
     assert writer.registry is known
 
-    connection = sqlite3.connect(path, isolation_level=None)
-    cursor = connection.cursor()
-    cursor.execute("BEGIN IMMEDIATE")
-    write_registry(cursor, [replace(known.games["slots"], enabled=False)])
-    cursor.execute("COMMIT")
-    connection.close()
+    with connect(database) as connection:
+        connection.execute("UPDATE games SET enabled = 0 WHERE game_id = 'slots'")
+        connection.execute(
+            "UPDATE deployment SET registry_version = registry_version + 1"
+        )
     (refused,) = writer.apply([bet("b2", 1)]).outcomes
 
     assert isinstance(refused, CageError)
@@ -368,7 +372,6 @@ def test_registry_is_read_again(writer: SqliteWriter, path: Path) -> None:
     assert writer.registry.version == known.version + 1
 
     # Undone, so that the journal explains the rows again.
-    connection = sqlite3.connect(path)
     with connection:
         connection.execute("UPDATE games SET enabled = 1 WHERE game_id = 'slots'")
         connection.execute("UPDATE deployment SET registry_version = 99")

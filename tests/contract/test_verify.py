@@ -1,6 +1,5 @@
 """verify names what is wrong with the books, whatever was done to their rows."""
 
-import sqlite3
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,11 @@ from tests.simulation.calls import (
     win,
 )
 from tests.simulation.commands import authorize, require_session, transfer
+from tests.simulation.databases import Database, connect
 from tests.simulation.deployment import (
     OFFICE_KEY,
     Clock,
+    contents,
     fresh_database,
     open_writer,
     set_status,
@@ -83,9 +84,9 @@ HISTORY: list[Any] = [
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Path:
-    """Return the file of a deployment that has seen every kind of item."""
-    path = fresh_database(tmp_path)
+def database(tmp_path: Database, kind: str) -> Database:
+    """Return a deployment that has seen every kind of item."""
+    path: Database = fresh_database(tmp_path, kind=kind)
     with open_writer(path, Clock()) as writer:
         for command in HISTORY:
             writer.apply([command])
@@ -96,11 +97,11 @@ def database(tmp_path: Path) -> Path:
     return path
 
 
-def corrupt(path: Path, statement: str, *values: object) -> None:
+def corrupt(path: Database, statement: str, *values: object) -> None:
     """Run one statement on the file, which has to change something."""
     for name, text in NAMES.items():
         statement = statement.replace(name, text)
-    connection = sqlite3.connect(path)
+    connection = connect(path)
     with connection:
         changed = connection.execute(statement, values).rowcount
     connection.close()
@@ -108,7 +109,7 @@ def corrupt(path: Path, statement: str, *values: object) -> None:
     assert changed
 
 
-def only_finding(path: Path) -> Finding:
+def only_finding(path: Database) -> Finding:
     """Return the one finding, which can be printed."""
     (finding,) = verify(path)
 
@@ -117,7 +118,7 @@ def only_finding(path: Path) -> Finding:
     return finding
 
 
-def test_right_books_are_clean(database: Path) -> None:
+def test_right_books_are_clean(database: Database) -> None:
     """Books that nobody touched have no finding, on a file that is in use too."""
     assert verify(database) == []
 
@@ -136,12 +137,15 @@ def test_new_database_is_clean(tmp_path: Path) -> None:
     assert verify(path) == []
 
 
-def test_verify_writes_nothing(database: Path) -> None:
-    """Verifying leaves the file as it is."""
-    before = database.read_bytes()
+def test_verify_writes_nothing(database: Database) -> None:
+    """Verifying leaves every row as it is."""
+    connection = connect(database)
+    before = contents(connection)
     verify(database)
 
-    assert database.read_bytes() == before
+    assert contents(connection) == before
+
+    connection.close()
 
 
 # What statements about the first bet stand for.
@@ -289,7 +293,7 @@ CHANGES: list[tuple[str, str]] = [
 
 
 @pytest.mark.parametrize(("statement", "name"), CHANGES)
-def test_change_is_named(database: Path, statement: str, name: str) -> None:
+def test_change_is_named(database: Database, statement: str, name: str) -> None:
     """A row that was changed or deleted is found, and the finding says what it is."""
     corrupt(database, statement)
 
@@ -304,9 +308,11 @@ def test_change_is_named(database: Path, statement: str, name: str) -> None:
         for item_no in (0, 99_999)
     ],
 )
-def test_row_outside_of_the_journal(database: Path, table: str, item_no: int) -> None:
+def test_row_outside_of_the_journal(
+    database: Database, table: str, item_no: int
+) -> None:
     """A row that no batch holds is found."""
-    connection = sqlite3.connect(database)
+    connection = connect(database)
     cursor = connection.execute(f"SELECT * FROM {table} LIMIT 1")  # noqa: S608
     names = [each[0] for each in cursor.description]
     row = dict(zip(names, cursor.fetchone(), strict=True))
@@ -320,7 +326,7 @@ def test_row_outside_of_the_journal(database: Path, table: str, item_no: int) ->
     assert only_finding(database).name == "unjournalled row"
 
 
-def test_entries_of_a_change(database: Path) -> None:
+def test_entries_of_a_change(database: Database) -> None:
     """Money on an item that is no transaction is found."""
     change = "(SELECT max(item_no) FROM changes)"
     corrupt(
@@ -331,9 +337,9 @@ def test_entries_of_a_change(database: Path) -> None:
     assert only_finding(database).name in {"broken chain", "wrong entry"}
 
 
-def test_tampering_in_step_is_found(database: Path) -> None:
+def test_tampering_in_step_is_found(database: Database) -> None:
     """A win that is raised in all of its rows and in the wallet breaks the chain."""
-    connection = sqlite3.connect(database)
+    connection = connect(database)
     with connection:
         (item_no,) = connection.execute(
             "SELECT item_no FROM transactions WHERE transaction_id = 'a1'"
@@ -365,9 +371,9 @@ def test_tampering_in_step_is_found(database: Path) -> None:
     assert finding.place.startswith("batch 0/")
 
 
-def test_cut_tail_is_found(database: Path) -> None:
+def test_cut_tail_is_found(database: Database) -> None:
     """Deleting the last commit, with its rows, differs from the head."""
-    connection = sqlite3.connect(database)
+    connection = connect(database)
     with connection:
         sequence, first_no = connection.execute(
             "SELECT sequence, first_no FROM batches ORDER BY sequence DESC LIMIT 1"
@@ -399,17 +405,18 @@ def test_cut_tail_is_found(database: Path) -> None:
         ("rounds", "bet_cash"),
     ],
 )
-def test_text_in_place_of_a_number(database: Path, table: str, column: str) -> None:
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_text_in_place_of_a_number(database: Database, table: str, column: str) -> None:
     """A value of another type is a finding, not a failure of verify."""
     corrupt(database, f"UPDATE {table} SET {column} = 'much'")  # noqa: S608
 
     assert only_finding(database).name
 
 
-def test_place_says_which_item(database: Path) -> None:
+def test_place_says_which_item(database: Database) -> None:
     """The finding names the first item that differs, what it should be and what is."""
     corrupt(database, "UPDATE transactions SET version = version + 1")
-    connection = sqlite3.connect(database)
+    connection = connect(database)
     (item_no,) = connection.execute("SELECT min(item_no) FROM transactions").fetchone()
     connection.close()
 
@@ -426,9 +433,9 @@ def test_no_database(tmp_path: Path) -> None:
     assert only_finding(path).name == "unreadable database"
 
 
-def test_every_kind_is_in_the_history(database: Path) -> None:
+def test_every_kind_is_in_the_history(database: Database) -> None:
     """The books under test hold every kind and state of transaction."""
-    connection = sqlite3.connect(database)
+    connection = connect(database)
     kinds = connection.execute("SELECT DISTINCT kind FROM transactions").fetchall()
     states = connection.execute("SELECT DISTINCT state FROM transactions").fetchall()
     connection.close()

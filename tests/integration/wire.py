@@ -32,7 +32,7 @@ FIELDS: dict[Any, str] = {
 }
 CARRIERS = ("call", "stream", "batch")
 # Where waiting helps, and where the balance explains.
-WITH_DELAY = {"OVERLOADED", "SHUTTING_DOWN"}
+WITH_DELAY = {"OVERLOADED", "SHUTTING_DOWN", "DATABASE_UNAVAILABLE"}
 WITH_BALANCE = {
     "INSUFFICIENT_FUNDS",
     "LOSS_LIMIT",

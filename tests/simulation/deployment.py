@@ -1,7 +1,6 @@
 """Build a small deployment for tests with real commands, and read all of it back."""
 
 import hashlib
-import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,6 +8,8 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from tests.simulation.databases import Database, open_applier, restored
 
 from cage.app.jurisdiction import load_jurisdictions
 from cage.core.admin import (
@@ -45,7 +46,6 @@ from cage.core.session import (
 from cage.core.wallet import Account, Award, KeySpace, Kind, State, Transaction, Wallet
 from cage.storage import open_sqlite
 from cage.storage.schema import metadata
-from cage.storage.sqlite import SqliteWriter
 
 FOUNDED_US = 1_700_000_000_000_000
 # Tests start here: long after the founding, so that a short session is over.
@@ -327,11 +327,16 @@ def authenticate(
 
 
 @contextmanager
-def open_writer(path: Path, clock: Callable[[], int]) -> Iterator[SqliteWriter]:
+def open_writer(path: Database, clock: Callable[[], int]) -> Iterator[Any]:
     """Open a database without starting its thread: ``apply`` runs on the caller's.
 
-    Nothing waits for the disk: what survives a crash is for other tests.
+    Nothing waits for the disk: what survives a crash is for other tests. A database
+    of PostgreSQL has one lane, so that its rows are those of an embedded one.
     """
+    if isinstance(path, str):
+        with open_applier(path, clock) as applier:
+            yield applier
+        return
     store = open_sqlite(path, clock_us=clock)
     store.writer._connection.execute("PRAGMA synchronous = OFF")
     try:
@@ -341,7 +346,7 @@ def open_writer(path: Path, clock: Callable[[], int]) -> Iterator[SqliteWriter]:
         store._lock.release()
 
 
-def apply_all(writer: SqliteWriter, commands: Sequence[object]) -> list[object]:
+def apply_all(writer: Any, commands: Sequence[object]) -> list[object]:
     """Apply commands as one batch that has to be answered without a refusal."""
     outcomes = writer.apply(commands).outcomes
     refused = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
@@ -351,26 +356,35 @@ def apply_all(writer: SqliteWriter, commands: Sequence[object]) -> list[object]:
     return outcomes
 
 
+def prepare(database: Database) -> None:
+    """Found the deployment in an empty database."""
+    clock = Clock(FOUNDED_US)
+    with open_writer(database, clock) as writer:
+        apply_all(writer, founding())
+        with decided(GrantBonus, decide_grant_bonus, like=Award):
+            apply_all(writer, funding())
+        opening = sessions()
+        # The first session is over before the others are ended.
+        apply_all(writer, opening[:2])
+        clock.now_us = NOW_US
+        apply_all(writer, opening[2:])
+
+
 @cache
 def template() -> bytes:
     """Build the deployment once a process, and return its file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "template.db"
-        clock = Clock(FOUNDED_US)
-        with open_writer(path, clock) as writer:
-            apply_all(writer, founding())
-            with decided(GrantBonus, decide_grant_bonus, like=Award):
-                apply_all(writer, funding())
-            opening = sessions()
-            # The first session is over before the others are ended.
-            apply_all(writer, opening[:2])
-            clock.now_us = NOW_US
-            apply_all(writer, opening[2:])
+        prepare(path)
         return path.read_bytes()
 
 
-def fresh_database(folder: str | Path, name: str = "cage.db") -> Path:
-    """Write a database that holds the deployment, and return its path."""
+def fresh_database(
+    folder: str | Path, name: str = "cage.db", *, kind: str = "sqlite"
+) -> Any:
+    """Write a database that holds the deployment, and return its path or address."""
+    if kind == "postgres":
+        return restored(name, prepare)
     path = Path(folder) / name
     path.write_bytes(template())
     return path
@@ -389,7 +403,7 @@ def render(value: object) -> object:
     return value
 
 
-def contents(connection: sqlite3.Connection) -> dict[str, list[tuple[object, ...]]]:
+def contents(connection: Any) -> dict[str, list[tuple[object, ...]]]:
     """Read every row of every table, in the order of the primary keys."""
     return {
         table.name: connection.execute(

@@ -70,6 +70,7 @@ this client may send a reason without a class: that is a plain CageError, and it
         +-- OverloadedError
         +-- DeadlineTooShortError
         +-- ShuttingDownError
+        +-- DatabaseUnavailableError
         +-- InternalError
 """
 
@@ -471,6 +472,12 @@ class ShuttingDownError(TryAgainError):
     """Say that the server drains; this attempt was not started."""
 
     reason = "SHUTTING_DOWN"
+
+
+class DatabaseUnavailableError(TryAgainError):
+    """Say that the database cannot be used; the outcome may be unknown."""
+
+    reason = "DATABASE_UNAVAILABLE"
 
 
 class InternalError(TryAgainError):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cage.app.page import Page, cut, decode, limit_of
+from cage.app.page import Page, decode, encode, limit_of
 from cage.app.ports import Reads, Writer
 from cage.app.submit import read_registry, submit
 from cage.core.errors import CageError, Reason
@@ -106,21 +106,25 @@ class PlayerApp:
 
         Raises BRAND_NOT_FOUND or PAGE_TOKEN_INVALID.
         """
-        (after_no,) = decode(_LIST, [brand_id], page_token, 1)
+        seen = decode(_LIST, [brand_id], page_token, self._writer.lanes)
         registry = await read_registry(self._writer, key, timeout_s=timeout_s)
         limit = limit_of(page_size)
         found = await self._reads.players(
-            brands_of(registry, key, brand_id), after_no=after_no, limit=limit + 1
+            brands_of(registry, key, brand_id), after=seen, limit=limit + 1
         )
-        page = cut(_LIST, [brand_id], found, limit, lambda row: [row.gate.player_no])
+        rows = found[:limit]
+        for row in rows:
+            seen[row.gate.lane] = row.gate.player_no
         now_us = self._now_us()
         players = [
             Player(gate=row.gate, profile=row.profile, read_time_us=now_us)
-            for row in page.items
+            for row in rows
         ]
         return Page(
             items=[view_of(registry, player) for player in players],
-            next_page_token=page.next_page_token,
+            next_page_token=(
+                encode(_LIST, [brand_id], seen) if len(found) > limit else ""
+            ),
         )
 
     def _draw_id(self) -> str:

@@ -75,9 +75,12 @@ class Reads(Protocol):
         ...
 
     async def players(
-        self, brand_nos: Sequence[int], *, after_no: int, limit: int
+        self, brand_nos: Sequence[int], *, after: Sequence[int], limit: int
     ) -> Sequence[PlayerRow]:
-        """List players of brands in the order of registration."""
+        """List players of brands, each lane in the order of registration.
+
+        ``after`` holds, per lane, the last player number already seen.
+        """
         ...
 
     async def transaction(

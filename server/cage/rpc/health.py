@@ -23,10 +23,13 @@ class Health:
         add: Any = health_pb2_grpc.add_HealthServicer_to_server
         add(self._servicer, server)
 
-    async def set_serving(self) -> None:
-        """Say that every service answers."""
+    async def set_serving(self, *, is_serving: bool = True) -> None:
+        """Say that every service answers, or that none does for a while."""
+        status = health_pb2.HealthCheckResponse.SERVING
+        if not is_serving:
+            status = health_pb2.HealthCheckResponse.NOT_SERVING
         for name in self._names:
-            await self._servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
+            await self._servicer.set(name, status)
 
     async def set_draining(self) -> None:
         """Say that no service takes new calls, and never the contrary again."""

@@ -222,6 +222,9 @@ ANSWERS = {
     Reason.SHUTTING_DOWN: Answer(
         _Code.UNAVAILABLE, _RETRY, "the server takes no new calls", retry_ms=1_000
     ),
+    Reason.DATABASE_UNAVAILABLE: Answer(
+        _Code.UNAVAILABLE, _RETRY, "the database cannot be used now", retry_ms=1_000
+    ),
     Reason.PAGE_TOKEN_INVALID: Answer(
         _Code.INVALID_ARGUMENT,
         _STOP,

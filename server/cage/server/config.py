@@ -19,11 +19,13 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from cage.core.ids import LANES_MAX
+from cage.storage.store import SQLITE, is_postgres
+
 PREFIX = "CAGE_"
 # Variables that clients and tests read; a server that shares their environment does
 # not take them for its own.
 FOREIGN = ("ADDRESS", "KEY", "STUDIO_KEY", "OPERATOR_KEY", "ADMIN_KEY", "TEST_")
-_SQLITE = "sqlite:///"
 
 Seconds = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -49,7 +51,12 @@ class Config(BaseSettings):
     empty switches it off."""
 
     database: str = "var/cage.db"
-    """Where the books are: a path, or "sqlite:///" before one."""
+    """Where the books are: a path, or "sqlite:///" before one, or the address of a
+    PostgreSQL database, "postgresql://user:password@host:port/name"."""
+
+    lanes: Annotated[int, Field(ge=1, le=LANES_MAX)] = 8
+    """How many lanes a new PostgreSQL database gets, for ever; an old one keeps its
+    own, and an embedded one has one."""
 
     wal_bytes: Annotated[int, Field(ge=0, le=1 << 30)] = 64 << 20
     """How much of the database's write-ahead log is made in advance, in bytes, so that
@@ -120,9 +127,19 @@ class Config(BaseSettings):
     server itself always are."""
 
     @property
+    def has_postgres(self) -> bool:
+        """Say whether the books are in PostgreSQL."""
+        return is_postgres(self.database)
+
+    @property
     def database_path(self) -> Path:
         """Return the path of the database file."""
-        return Path(self.database.removeprefix(_SQLITE))
+        return Path(self.database.removeprefix(SQLITE))
+
+    @property
+    def folder(self) -> Path:
+        """Return where files go that belong to the database."""
+        return Path("var") if self.has_postgres else self.database_path.parent
 
     @property
     def has_tls(self) -> bool:
@@ -131,8 +148,8 @@ class Config(BaseSettings):
 
     @model_validator(mode="after")
     def _judge(self) -> "Config":
-        if "://" in self.database.removeprefix(_SQLITE):
-            raise ValueError("database: only a path or sqlite:/// is served yet")
+        if "://" in self.database.removeprefix(SQLITE) and not self.has_postgres:
+            raise ValueError("database: a path, sqlite:/// or postgresql:// is served")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key go together")
         if self.tls_client_ca is not None and not self.has_tls:

@@ -59,7 +59,7 @@ class DemoKeys:
 
 def env_path(server: Server) -> Path:
     """Return where the demo's keys are written."""
-    return server.config.database_path.with_name(ENV_FILE)
+    return server.config.folder / ENV_FILE
 
 
 async def seed(server: Server) -> DemoKeys:
@@ -190,7 +190,8 @@ def _is_live(key: ApiKey | None) -> bool:
 async def _create_player(server: Server, key_id: str) -> None:
     """Give an empty brand one verified test player with money."""
     brand = server.store.writer.registry.brands[BRAND]
-    if await server.store.reads.players([brand.brand_no], after_no=0, limit=1):
+    nobody = [0] * server.store.writer.lanes
+    if await server.store.reads.players([brand.brand_no], after=nobody, limit=1):
         return
     register = RegisterPlayer(
         key_id=key_id,

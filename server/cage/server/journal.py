@@ -18,7 +18,7 @@ from cage.rpc.wallet_feeds import WalletFeeds
 from cage.server.config import Config
 from cage.server.metrics import ReserveCounts
 from cage.server.sweep import SweepLoop
-from cage.storage import SqliteStore
+from cage.storage import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class Following:
         return self.sweeper.counts, self.reserves.counts
 
 
-def follow(store: SqliteStore, config: Config) -> Following:
+def follow(store: Store, config: Config) -> Following:
     """Assemble what follows the journal of a store."""
     writer, reads, feeds = store.writer, store.reads, Feeds()
     tail = Tail(writer=writer, reads=reads, poll_s=config.journal_poll_s)

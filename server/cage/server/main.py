@@ -35,7 +35,9 @@ from cage.storage import (
     DurabilityError,
     SchemaError,
     UnusableDatabaseError,
-    open_sqlite,
+    is_postgres,
+    open_store,
+    shown,
     verify,
 )
 
@@ -60,7 +62,12 @@ app.add_typer(keys)
 
 _log = structlog.get_logger("cage.server")
 
-DatabaseArgument = Annotated[Path, typer.Argument(help="The database file.")]
+DatabaseArgument = Annotated[
+    str,
+    typer.Argument(
+        envvar="CAGE_DATABASE", help="The database file, or postgresql://..."
+    ),
+]
 
 
 def _chosen_id(text: str) -> str:
@@ -104,7 +111,7 @@ def serve(
         configure_log(settings.log_level)
         # The books and the keys are for this user only.
         os.umask(0o077)
-        settings.database_path.parent.mkdir(parents=True, exist_ok=True)
+        settings.folder.mkdir(parents=True, exist_ok=True)
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         uvloop.run(_serve(settings, is_demo=demo, ready_file=ready_file))
 
@@ -193,7 +200,7 @@ def verify_command(database: DatabaseArgument) -> None:
         typer.echo(str(finding))
     if findings:
         raise typer.Exit(1)
-    typer.echo(f"{database}: the books are right")
+    typer.echo(f"{shown(database)}: the books are right")
 
 
 @app.command()
@@ -202,11 +209,11 @@ def migrate(database: DatabaseArgument) -> None:
     with _friendly():
         _require(database)
         asyncio.run(_open_and_close(database))
-    typer.echo(f"{database}: the schema is that of this version")
+    typer.echo(f"{shown(database)}: the schema is that of this version")
 
 
-async def _open_and_close(database: Path) -> None:
-    store = open_sqlite(database)
+async def _open_and_close(database: str) -> None:
+    store = open_store(database, lanes=load_config(None).lanes)
     await store.start(asyncio.get_running_loop())
     await store.drain()
 
@@ -228,14 +235,15 @@ def create_key(
     Every other key is created with this one, through AdminService.
     """
     with _friendly():
-        database.parent.mkdir(parents=True, exist_ok=True)
+        if not is_postgres(database):
+            Path(database).parent.mkdir(parents=True, exist_ok=True)
         typer.echo(asyncio.run(_create_key(database, key_id, display_name)))
 
 
-async def _create_key(database: Path, key_id: str, display_name: str) -> str:
+async def _create_key(database: str, key_id: str, display_name: str) -> str:
     """Create an ADMIN key by the ordinary use case and return its secret."""
     os.umask(0o077)
-    store = open_sqlite(database)
+    store = open_store(database, lanes=load_config(None).lanes)
     await store.start(asyncio.get_running_loop())
     admin = AdminApp(
         writer=store.writer, reads=store.reads, random_bytes=secrets.token_bytes
@@ -257,8 +265,8 @@ async def _create_key(database: Path, key_id: str, display_name: str) -> str:
     return answer.api_key
 
 
-def _require(database: Path) -> None:
-    if not database.exists():
+def _require(database: str) -> None:
+    if not is_postgres(database) and not Path(database).exists():
         raise typer.BadParameter(f"there is no {database}")
 
 

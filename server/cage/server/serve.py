@@ -39,7 +39,7 @@ from cage.server.config import Config
 from cage.server.journal import end, follow, now_us
 from cage.server.listen import SERVER_OPTIONS, bind_grpc, bind_metrics, guard_settings
 from cage.server.metrics import BatchMeter, Exporter, MetricsServer
-from cage.storage import open_sqlite
+from cage.storage import open_store
 from cage.wallet.v1 import wallet_service_pb2
 
 # How long calls that are on their way are refused by name before nobody listens.
@@ -63,11 +63,13 @@ class Server:
             batches.observe(stats)
             self.journal.tail.wake()
 
-        self.store = store = open_sqlite(
-            config.database_path,
+        self.store = store = open_store(
+            config.database,
             capacity=config.queue_capacity,
+            lanes=config.lanes,
             wal_bytes=config.wal_bytes,
             observe=observe,
+            watch=self._watch,
         )
         writer, reads, draw = store.writer, store.reads, secrets.token_bytes
 
@@ -118,6 +120,13 @@ class Server:
         self._metrics = MetricsServer(
             Exporter(meter, batches, writer.queue_depth, journal.sweep_counts)
         )
+
+    def _watch(self, is_available: bool) -> None:
+        """Let probes hear whether the database can be used."""
+        if self.address:
+            self._told = asyncio.create_task(
+                self._health.set_serving(is_serving=is_available)
+            )
 
     async def open(self) -> None:
         """Start the writer: use cases work, and nobody is listened to yet."""

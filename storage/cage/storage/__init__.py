@@ -8,6 +8,7 @@ from cage.storage.errors import (
 )
 from cage.storage.finding import Finding
 from cage.storage.sqlite import SqliteStore, open_sqlite
+from cage.storage.store import Store, is_postgres, open_store, shown
 from cage.storage.verify import verify
 
 __all__ = [
@@ -16,7 +17,11 @@ __all__ = [
     "Finding",
     "SchemaError",
     "SqliteStore",
+    "Store",
     "UnusableDatabaseError",
+    "is_postgres",
     "open_sqlite",
+    "open_store",
+    "shown",
     "verify",
 ]

@@ -1,13 +1,12 @@
 """Hold the claims of ids against the transactions that made them."""
 
-import sqlite3
 from collections.abc import Collection
 
 from sqlalchemy import bindparam, select
 
 from cage.core.wallet import Transaction
 from cage.storage import schema
-from cage.storage.finding import BrokenError
+from cage.storage.finding import Books, BrokenError
 from cage.storage.statements import compile_text
 
 _CLAIMS = compile_text(
@@ -29,7 +28,7 @@ def claim_row(row: Transaction) -> tuple[object, ...]:
 
 
 def check_claims(
-    connection: sqlite3.Connection, lane: int, expected: Collection[tuple[object, ...]]
+    connection: Books, lane: int, expected: Collection[tuple[object, ...]]
 ) -> None:
     """Raise BrokenError at the first claim that is missing, changed or made up."""
     found = {tuple(row) for row in connection.execute(_CLAIMS, (lane,))}

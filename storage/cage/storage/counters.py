@@ -1,7 +1,5 @@
 """Recompute every counter of limits from the rows that say what they counted."""
 
-import sqlite3
-
 import orjson
 from sqlalchemy import bindparam, select
 
@@ -9,7 +7,7 @@ from cage.core.counter import REVERSING, WAGERS, CounterKey, counts_in
 from cage.core.limit import LimitKind
 from cage.core.wallet import State, Transaction
 from cage.storage import schema
-from cage.storage.finding import expect
+from cage.storage.finding import Books, expect
 from cage.storage.statements import compile_text
 
 Counters = dict[CounterKey, int]
@@ -46,9 +44,7 @@ def _counted(kind: int, loss: int, wager: int) -> int:
     return {LimitKind.LOSS: loss, LimitKind.WAGER: wager}.get(LimitKind(kind), 0)
 
 
-def check_counters(
-    connection: sqlite3.Connection, lane: int, counters: Counters
-) -> None:
+def check_counters(connection: Books, lane: int, counters: Counters) -> None:
     """Hold every stored counter against the recomputed one; none is zero."""
     for player_no, currency_no, counted in connection.execute(_PAYMENTS, (lane,)):
         for kind, period, start_us, delta in orjson.loads(counted or "[]"):

@@ -16,11 +16,20 @@ from cage.core.wallet import Claim, Transaction, Wallet
 from cage.storage import schema
 from cage.storage.statements import RowGetter, names, row_getter
 
+# The contract keeps the answers of requests for 30 days.
+REQUEST_LIFE_US = 30 * 86_400 * 1_000_000
+
 Rows = Sequence[Sequence[object]]
 
 # What may be written again, and the columns that the new row takes over. Rows of all
 # other tables are new.
 REPLACED: dict[Table, tuple[str, ...]] = {
+    # Those of the whole deployment: the registry.
+    **{
+        table: names(table)
+        for table in schema.metadata.sorted_tables
+        if "lane" not in table.columns
+    },
     schema.wallets: names(schema.wallets),
     schema.rounds: names(schema.rounds, but=("currency_no", "open_no", "open_time_us")),
     schema.gates: names(schema.gates),

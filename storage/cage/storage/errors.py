@@ -30,6 +30,6 @@ class SchemaError(Exception):
 class DurabilityError(Exception):
     """Refuse a database that does not promise what was asked of it."""
 
-    def __init__(self, pragma: str, wanted: object, found: object) -> None:
-        super().__init__(f"PRAGMA {pragma} is {found!r}, not {wanted!r}")
-        self.pragma = pragma
+    def __init__(self, setting: str, wanted: object, found: object) -> None:
+        super().__init__(f"the database has {setting} {found!r}, not {wanted!r}")
+        self.setting = setting

@@ -1,6 +1,38 @@
 """Name what a check of the books found wrong."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+class Rows(Protocol):
+    """Hold the rows of a query, to be taken once."""
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+    def fetchone(self) -> Any:
+        """Return the next row, or None."""
+        ...
+
+    def fetchall(self) -> list[Any]:
+        """Return the rows that are left."""
+        ...
+
+
+class Books(Protocol):
+    """Be what a check reads through: a connection of SQLite, or what looks like one."""
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Rows:
+        """Run a query whose parameters are question marks."""
+        ...
+
+    def cursor(self) -> Any:
+        """Return what runs queries beside others."""
+        ...
+
+    def close(self) -> None:
+        """End it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

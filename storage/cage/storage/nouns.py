@@ -4,7 +4,6 @@ A change carries the columns of its noun's rows, so the newest one of each noun 
 what the tables have to say: nothing more, nothing less.
 """
 
-import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +11,7 @@ import orjson
 from sqlalchemy import Table, select
 
 from cage.storage import schema
-from cage.storage.finding import BrokenError, expect
+from cage.storage.finding import Books, BrokenError, expect
 from cage.storage.statements import compile_text
 
 # The tables that hold the columns of each noun; the first keys have the same names.
@@ -37,7 +36,7 @@ Key = tuple[object, ...]
 
 
 def check_nouns(
-    connection: sqlite3.Connection, lane: int, last: Mapping[tuple[str, str], str]
+    connection: Books, lane: int, last: Mapping[tuple[str, str], str]
 ) -> None:
     """Raise BrokenError at the first row that its journal does not explain.
 
@@ -54,7 +53,7 @@ def check_nouns(
 
 
 def _check_table(
-    connection: sqlite3.Connection,
+    connection: Books,
     lane: int,
     noun: str,
     table: Table,
@@ -78,9 +77,7 @@ def _check_table(
         raise BrokenError(f"missing {noun}", f"{noun} {noun_id}", "a row", "none")
 
 
-def _rows(
-    connection: sqlite3.Connection, lane: int, table: Table
-) -> list[dict[str, Any]]:
+def _rows(connection: Books, lane: int, table: Table) -> list[dict[str, Any]]:
     """Return the rows of a table as the columns of a change."""
     statement = compile_text(
         select(*table.columns).order_by(*table.primary_key.columns)

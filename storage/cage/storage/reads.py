@@ -7,16 +7,19 @@ hop along the anchors to the place, then walk back; no index by player is needed
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Select, event, select
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from cage.app.ports import DueReserve, PlayerRow
 from cage.core.book import Change
+from cage.core.errors import CageError, Reason
+from cage.core.ids import lane_of
 from cage.core.payment import Payment
 from cage.core.player import Gate, Profile
 from cage.core.round import Round
@@ -33,15 +36,16 @@ POOL_SIZE = 4
 _GATE_WIDTH = len(schema.gates.columns)
 
 
-class SqliteReads(JournalQueries, RoundQueries):
-    """Read an embedded database."""
+class SqlReads(JournalQueries, RoundQueries):
+    """Read a database through an engine whose connections cannot write.
 
-    def __init__(self, path: Path) -> None:
-        self._engine = create_async_engine(
-            f"sqlite+aiosqlite:///{path}", pool_size=POOL_SIZE, max_overflow=0
-        )
-        event.listen(self._engine.sync_engine, "connect", _set_up)
-        event.listen(self._engine.sync_engine, "begin", _begin)
+    ``lanes`` is the number of lanes, which the store sets once it is known.
+    """
+
+    lanes = 1
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
 
     async def close(self) -> None:
         """Close every connection."""
@@ -49,28 +53,23 @@ class SqliteReads(JournalQueries, RoundQueries):
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:
-        async with asyncio.timeout(READ_TIMEOUT_S):
-            async with self._engine.begin() as connection:
-                yield connection
+        try:
+            async with asyncio.timeout(READ_TIMEOUT_S):
+                async with self._engine.begin() as connection:
+                    yield connection
+        except (DBAPIError, OSError) as error:
+            if isinstance(error, DBAPIError) and not error.connection_invalidated:
+                raise
+            raise CageError(Reason.DATABASE_UNAVAILABLE) from error
 
     async def _fetch(
         self, statement: Select[Any], parameters: Mapping[str, Any]
     ) -> Sequence[Sequence[Any]]:
-        """Read all rows of a statement in one trip to the connection's thread.
-
-        Followers of the journal do so many times a second; through SQLAlchemy it
-        would be nine trips, with its transaction.
-        """
-        text, names = _positional(statement)
-        values = [parameters.get(name, default) for name, default in names]
-        async with asyncio.timeout(READ_TIMEOUT_S):
-            async with self._engine.connect() as connection:
-                raw = await connection.get_raw_connection()
-                driver: Any = raw.driver_connection
-                rows: Sequence[Sequence[Any]] = await driver.execute_fetchall(
-                    text, values
-                )
-                return rows
+        """Read all rows of a statement."""
+        async with self._transaction() as connection:
+            found = await connection.execute(statement, dict(parameters))
+            rows: Sequence[Sequence[Any]] = found.all()
+            return rows
 
     async def _rows(self, statement: Select[Any]) -> Sequence[Sequence[Any]]:
         async with self._transaction() as connection:
@@ -79,7 +78,12 @@ class SqliteReads(JournalQueries, RoundQueries):
 
     async def player(self, player_id: str) -> PlayerRow | None:
         """Find a player."""
-        rows = await self._rows(_PLAYERS.where(schema.gates.c.player_id == player_id))
+        rows = await self._rows(
+            _PLAYERS.where(
+                schema.gates.c.lane == lane_of(player_id, self.lanes),
+                schema.gates.c.player_id == player_id,
+            )
+        )
         return _player(rows[0]) if rows else None
 
     async def wallets(self, gate: Gate) -> Sequence[Wallet]:
@@ -89,18 +93,30 @@ class SqliteReads(JournalQueries, RoundQueries):
         return [wallet for wallet in wallets if wallet.version]
 
     async def players(
-        self, brand_nos: Sequence[int], *, after_no: int, limit: int
+        self, brand_nos: Sequence[int], *, after: Sequence[int], limit: int
     ) -> Sequence[PlayerRow]:
-        """List players of brands in the order of registration."""
-        rows = await self._rows(
-            _PLAYERS.where(
-                schema.gates.c.brand_no.in_(brand_nos),
-                schema.gates.c.player_no > after_no,
+        """List players of brands in the order of registration; see ``Reads``."""
+        g = schema.gates
+        found = await self._each_lane(
+            lambda lane: (
+                _PLAYERS.where(
+                    g.c.lane == lane,
+                    g.c.brand_no.in_(brand_nos),
+                    g.c.player_no > after[lane],
+                )
+                .order_by(g.c.player_no)
+                .limit(limit)
             )
-            .order_by(schema.gates.c.player_no)
-            .limit(limit)
         )
-        return [_player(row) for row in rows]
+        players = [_player(row) for row in found]
+        players.sort(
+            key=lambda row: (
+                row.profile.create_time_us,
+                row.gate.lane,
+                row.gate.player_no,
+            )
+        )
+        return players[:limit]
 
     async def transaction(
         self,
@@ -181,13 +197,62 @@ class SqliteReads(JournalQueries, RoundQueries):
     ) -> Sequence[Change]:
         """List journalled changes in the order of their commits; see ``Reads``."""
         c = schema.changes
-        statement = select(c).where(c.c.lane == 0, c.c.item_no > after[0])
+        statement = select(c)
         if noun:
             statement = statement.where(c.c.noun == noun)
         if noun_id:
             statement = statement.where(c.c.noun_id == noun_id)
-        rows = await self._rows(statement.order_by(c.c.item_no).limit(limit))
-        return [Change(*row) for row in rows]
+        found = await self._each_lane(
+            lambda lane: (
+                statement.where(c.c.lane == lane, c.c.item_no > after[lane])
+                .order_by(c.c.item_no)
+                .limit(limit)
+            )
+        )
+        changes = [Change(*row) for row in found]
+        changes.sort(key=lambda row: (row.commit_time_us, row.lane, row.item_no))
+        return changes[:limit]
+
+    async def _each_lane(
+        self, statement: Callable[[int], Select[Any]]
+    ) -> list[Sequence[Any]]:
+        """Run a statement for each lane, all at one instant."""
+        rows: list[Sequence[Any]] = []
+        async with self._transaction() as connection:
+            for lane in range(self.lanes):
+                rows.extend((await connection.execute(statement(lane))).all())
+        return rows
+
+
+class SqliteReads(SqlReads):
+    """Read an embedded database."""
+
+    def __init__(self, path: Path) -> None:
+        engine = create_async_engine(
+            f"sqlite+aiosqlite:///{path}", pool_size=POOL_SIZE, max_overflow=0
+        )
+        event.listen(engine.sync_engine, "connect", _set_up)
+        event.listen(engine.sync_engine, "begin", _begin)
+        super().__init__(engine)
+
+    async def _fetch(
+        self, statement: Select[Any], parameters: Mapping[str, Any]
+    ) -> Sequence[Sequence[Any]]:
+        """Read all rows of a statement in one trip to the connection's thread.
+
+        Followers of the journal do so many times a second; through SQLAlchemy it
+        would be nine trips, with its transaction.
+        """
+        text, names = _positional(statement)
+        values = [parameters.get(name, default) for name, default in names]
+        async with asyncio.timeout(READ_TIMEOUT_S):
+            async with self._engine.connect() as connection:
+                raw = await connection.get_raw_connection()
+                driver: Any = raw.driver_connection
+                rows: Sequence[Sequence[Any]] = await driver.execute_fetchall(
+                    text, values
+                )
+                return rows
 
 
 _PLAYERS = select(schema.gates, schema.players).join(

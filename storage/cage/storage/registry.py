@@ -1,7 +1,7 @@
 """Read the registry whole, and write single rows of it."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -102,7 +102,7 @@ def _key(row: Sequence[Any]) -> core.ApiKey:
     )
 
 
-def _columns(row: Any) -> tuple[object, ...]:
+def registry_columns(row: Any) -> tuple[object, ...]:
     """Return a registry row as the tuple of its columns."""
     return tuple(_plain(value) for value in _GETTERS[type(row)](row))
 
@@ -136,9 +136,18 @@ _BUMP = "UPDATE deployment SET registry_version = registry_version + ?"
 
 def read_registry(cursor: sqlite3.Cursor, version: int) -> core.Registry:
     """Read every registered thing; the caller holds the transaction."""
+    return build_registry(
+        version,
+        {kind: cursor.execute(text).fetchall() for kind, text in _SELECTS.items()},
+    )
+
+
+def build_registry(
+    version: int, rows: Mapping[type, Iterable[Sequence[Any]]]
+) -> core.Registry:
+    """Build the registry of a version from the rows of its tables."""
     found: dict[type, list[Any]] = {
-        kind: [build(row) for row in cursor.execute(_SELECTS[kind])]
-        for kind, (_, build) in TABLES.items()
+        kind: [build(row) for row in rows[kind]] for kind, (_, build) in TABLES.items()
     }
     return core.index_registry(
         version=version,
@@ -155,5 +164,5 @@ def read_registry(cursor: sqlite3.Cursor, version: int) -> core.Registry:
 def write_registry(cursor: sqlite3.Cursor, rows: Sequence[object]) -> None:
     """Write changed rows in order and move the version by their number."""
     for row in rows:
-        _INSERTS[type(row)].write(cursor, [_columns(row)])
+        _INSERTS[type(row)].write(cursor, [registry_columns(row)])
     cursor.execute(_BUMP, (len(rows),))

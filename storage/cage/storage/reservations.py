@@ -1,6 +1,5 @@
 """Find the reserves that are due, and recompute what became of each."""
 
-import sqlite3
 from typing import Any
 
 import orjson
@@ -10,7 +9,7 @@ from cage.core.reservation import Reservation, ReservationState
 from cage.core.reserve import give_back, new_reservation, take_captured
 from cage.core.wallet import Kind, Transaction
 from cage.storage import schema
-from cage.storage.finding import BrokenError, expect
+from cage.storage.finding import Books, BrokenError, expect
 from cage.storage.statements import compile_text, row_getter
 
 _ROW = row_getter(Reservation)
@@ -74,7 +73,7 @@ def move_reservation(
 
 
 def check_reservations(
-    connection: sqlite3.Connection, lane: int, reservations: dict[int, Reservation]
+    connection: Books, lane: int, reservations: dict[int, Reservation]
 ) -> None:
     """Hold every stored reservation against the recomputed one."""
     found = {row[1]: tuple(row) for row in connection.execute(_STORED, (lane,))}

@@ -23,13 +23,16 @@ SCHEMA_VERSION = 1
 
 metadata = MetaData()
 
+# Compared and sorted by its bytes, on every database.
+_TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+
 
 def _int(name: str, *, nullable: bool = False) -> Column[int]:
-    return Column(name, BigInteger, nullable=nullable)
+    return Column(name, BigInteger, nullable=nullable, autoincrement=False)
 
 
 def _text(name: str, *, nullable: bool = False) -> Column[str]:
-    return Column(name, Text, nullable=nullable)
+    return Column(name, _TEXT, nullable=nullable)
 
 
 def _table(
@@ -47,7 +50,7 @@ def _table(
 deployment = _table(
     "deployment",
     ("one",),
-    Column("one", Integer, nullable=False),
+    Column("one", Integer, nullable=False, autoincrement=False),
     _int("schema_version"),
     _int("lanes"),
     _int("registry_version"),

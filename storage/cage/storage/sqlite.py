@@ -28,7 +28,7 @@ from cage.core.needs import parts
 from cage.core.registry import Registry
 from cage.storage import schema
 from cage.storage.batch import lock_lane, open_book, write_book
-from cage.storage.effects import has_effects
+from cage.storage.effects import REQUEST_LIFE_US, has_effects
 from cage.storage.errors import (
     DurabilityError,
     SchemaError,
@@ -52,8 +52,6 @@ WAL_BYTES_KEPT = 256 << 20
 PAGES_PER_BATCH = 8
 PAGES_PER_ITEM = 3
 IDLE_S = 0.2
-# The contract keeps the answers of requests for 30 days.
-REQUEST_LIFE_US = 30 * 86_400 * 1_000_000
 PURGE_EVERY_S = 600.0
 STATEMENTS_CACHED = 512
 # From so many commands on a batch is decided on the loop's thread.

@@ -35,10 +35,11 @@ from cage.core.wallet import (
 from cage.storage import schema
 from cage.storage.claims import check_claims, claim_row
 from cage.storage.counters import Counters, check_counters, recount
-from cage.storage.finding import BrokenError, Finding, expect
+from cage.storage.finding import Books, BrokenError, Finding, expect
 from cage.storage.nouns import check_nouns
 from cage.storage.reservations import check_reservations, move_reservation
 from cage.storage.statements import compile_text, row_getter
+from cage.storage.store import SQLITE, is_postgres
 
 PLAYER_ACCOUNTS = {
     Account.PLAYER_CASH: "cash",
@@ -104,9 +105,8 @@ class _Lane:
 
 def verify(path: str | Path) -> list[Finding]:
     """Return the first finding of each lane, or nothing when the books are right."""
-    connection = sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)
+    connection = _open(str(path))
     try:
-        connection.execute("BEGIN")
         heads = connection.execute("SELECT * FROM lanes ORDER BY lane").fetchall()
         return [finding for head in heads for finding in _verify_lane(connection, head)]
     except sqlite3.DatabaseError as error:
@@ -123,9 +123,19 @@ def verify(path: str | Path) -> list[Finding]:
         connection.close()
 
 
-def _verify_lane(
-    connection: sqlite3.Connection, head: tuple[int, ...]
-) -> Iterator[Finding]:
+def _open(database: str) -> Books:
+    """Open a database read-only, at one instant."""
+    if is_postgres(database):
+        from cage.storage.postgres.snapshot import Snapshot  # noqa: PLC0415
+
+        return Snapshot(database)
+    path = Path(database.removeprefix(SQLITE)).resolve()
+    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+    connection.execute("BEGIN")
+    return connection
+
+
+def _verify_lane(connection: Books, head: tuple[int, ...]) -> Iterator[Finding]:
     state = _Lane(head[0])
     try:
         _replay_journal(connection, head, state)
@@ -147,9 +157,7 @@ def _verify_lane(
         )
 
 
-def _replay_journal(
-    connection: sqlite3.Connection, head: tuple[int, ...], state: _Lane
-) -> None:
+def _replay_journal(connection: Books, head: tuple[int, ...], state: _Lane) -> None:
     """Check every batch: its place, its items, their entries, its hash."""
     lane, sequence, item_no, digest, _ = head
     previous_hash, previous_no, count = GENESIS_HASH, 0, 0
@@ -180,7 +188,7 @@ def _replay_journal(
     _check_outside(connection, lane, item_no)
 
 
-def _check_outside(connection: sqlite3.Connection, lane: int, item_no: int) -> None:
+def _check_outside(connection: Books, lane: int, item_no: int) -> None:
     """Find a row that lies before or after the items of all batches."""
     for name, text in _OUTSIDE.items():
         row = connection.execute(text, (lane, 1, item_no)).fetchone()
@@ -190,7 +198,7 @@ def _check_outside(connection: sqlite3.Connection, lane: int, item_no: int) -> N
 
 
 def _read_batch(
-    connection: sqlite3.Connection, state: _Lane, first_no: int, last_no: int
+    connection: Books, state: _Lane, first_no: int, last_no: int
 ) -> dict[str, list[tuple[int, ...]]]:
     """Check the items of one batch and return their rows for its hash."""
     cursor = connection.cursor()
@@ -354,7 +362,7 @@ _ROUND_ROW = row_getter(Round)
 _ROUND_WIDTH = len(schema.rounds.columns)
 
 
-def _check_wallets(connection: sqlite3.Connection, state: _Lane) -> None:
+def _check_wallets(connection: Books, state: _Lane) -> None:
     """Hold every stored wallet against the recomputed one."""
     stored = connection.execute(
         compile_text(
@@ -371,7 +379,7 @@ def _check_wallets(connection: sqlite3.Connection, state: _Lane) -> None:
         expect("wrong balance", place, _WALLET_ROW(wallet), tuple(found[key]))
 
 
-def _check_rounds(connection: sqlite3.Connection, state: _Lane) -> None:
+def _check_rounds(connection: Books, state: _Lane) -> None:
     """Hold every stored round against the recomputed one."""
     stored = connection.execute(
         compile_text(

@@ -29,6 +29,13 @@ def documented() -> dict[str, tuple[str, str, set[str]]]:
     return found
 
 
+WITH_DELAY = {
+    Reason.OVERLOADED,
+    Reason.SHUTTING_DOWN,
+    Reason.DATABASE_UNAVAILABLE,
+}
+
+
 def detail(status: status_pb2.Status, message: type) -> object:
     """Return the one detail of a type, or None."""
     found = []
@@ -73,7 +80,7 @@ def test_status_holds_its_details(reason: Reason) -> None:
     assert (info.reason, info.domain, dict(info.metadata)) == (reason, "cage", metadata)
     assert isinstance(advice, error_detail_pb2.ErrorDetail)
     assert advice.advice
-    assert (retry is not None) == (reason in (Reason.OVERLOADED, Reason.SHUTTING_DOWN))
+    assert (retry is not None) == (reason in WITH_DELAY)
     assert status.message
     assert "?" not in status.message
 

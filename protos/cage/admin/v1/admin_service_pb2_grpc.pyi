@@ -31,7 +31,8 @@ class AdminServiceStub:
     games, currencies, keys. Whoever runs it calls with an API key of role ADMIN.
 
     Every rpc can fail with KEY_MISSING, KEY_INVALID, ROLE_NOT_ALLOWED,
-    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN and INTERNAL;
+    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN,
+    DATABASE_UNAVAILABLE and INTERNAL;
     every one that changes something also with REQUEST_MISMATCH. Every change
     leaves an AuditEntry.
     """
@@ -158,7 +159,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     games, currencies, keys. Whoever runs it calls with an API key of role ADMIN.
 
     Every rpc can fail with KEY_MISSING, KEY_INVALID, ROLE_NOT_ALLOWED,
-    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN and INTERNAL;
+    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN,
+    DATABASE_UNAVAILABLE and INTERNAL;
     every one that changes something also with REQUEST_MISMATCH. Every change
     leaves an AuditEntry.
     """
@@ -281,7 +283,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     games, currencies, keys. Whoever runs it calls with an API key of role ADMIN.
 
     Every rpc can fail with KEY_MISSING, KEY_INVALID, ROLE_NOT_ALLOWED,
-    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN and INTERNAL;
+    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN,
+    DATABASE_UNAVAILABLE and INTERNAL;
     every one that changes something also with REQUEST_MISMATCH. Every change
     leaves an AuditEntry.
     """

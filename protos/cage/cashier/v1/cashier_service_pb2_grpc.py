@@ -33,7 +33,8 @@ class CashierServiceStub(object):
     or cancel.
 
     Every rpc can fail with KEY_MISSING, KEY_INVALID, ROLE_NOT_ALLOWED,
-    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN and INTERNAL;
+    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN,
+    DATABASE_UNAVAILABLE and INTERNAL;
     every one that changes something also with REQUEST_MISMATCH.
     """
 
@@ -73,7 +74,8 @@ class CashierServiceServicer(object):
     or cancel.
 
     Every rpc can fail with KEY_MISSING, KEY_INVALID, ROLE_NOT_ALLOWED,
-    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN and INTERNAL;
+    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN,
+    DATABASE_UNAVAILABLE and INTERNAL;
     every one that changes something also with REQUEST_MISMATCH.
     """
 
@@ -162,7 +164,8 @@ class CashierService(object):
     or cancel.
 
     Every rpc can fail with KEY_MISSING, KEY_INVALID, ROLE_NOT_ALLOWED,
-    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN and INTERNAL;
+    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN,
+    DATABASE_UNAVAILABLE and INTERNAL;
     every one that changes something also with REQUEST_MISMATCH.
     """
 

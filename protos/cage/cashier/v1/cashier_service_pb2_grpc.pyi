@@ -34,7 +34,8 @@ class CashierServiceStub:
     or cancel.
 
     Every rpc can fail with KEY_MISSING, KEY_INVALID, ROLE_NOT_ALLOWED,
-    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN and INTERNAL;
+    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN,
+    DATABASE_UNAVAILABLE and INTERNAL;
     every one that changes something also with REQUEST_MISMATCH.
     """
 
@@ -82,7 +83,8 @@ class CashierServiceAsyncStub(CashierServiceStub):
     or cancel.
 
     Every rpc can fail with KEY_MISSING, KEY_INVALID, ROLE_NOT_ALLOWED,
-    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN and INTERNAL;
+    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN,
+    DATABASE_UNAVAILABLE and INTERNAL;
     every one that changes something also with REQUEST_MISMATCH.
     """
 
@@ -126,7 +128,8 @@ class CashierServiceServicer(metaclass=_abc_1.ABCMeta):
     or cancel.
 
     Every rpc can fail with KEY_MISSING, KEY_INVALID, ROLE_NOT_ALLOWED,
-    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN and INTERNAL;
+    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN,
+    DATABASE_UNAVAILABLE and INTERNAL;
     every one that changes something also with REQUEST_MISMATCH.
     """
 

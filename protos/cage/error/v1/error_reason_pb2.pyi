@@ -975,6 +975,22 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
           "domain": "cage"
         }
     """
+    ERROR_REASON_DATABASE_UNAVAILABLE: _ErrorReason.ValueType  # 110
+    """The database cannot be reached, or takes no writes. Whether this call took
+    effect may be unknown; the same id makes a retry safe. A bet that stays
+    unanswered is rolled back, a win is sent until it is answered. RetryInfo says
+    when to come back.
+
+    Code: UNAVAILABLE. Advice: RETRY_SAME_ID.
+    Metadata: none.
+
+    Example:
+
+        {
+          "reason": "DATABASE_UNAVAILABLE",
+          "domain": "cage"
+        }
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason says why Cage refused a call.
@@ -1937,6 +1953,22 @@ Example:
 
     {
       "reason": "RESERVE_EXPIRED",
+      "domain": "cage"
+    }
+"""
+ERROR_REASON_DATABASE_UNAVAILABLE: ErrorReason.ValueType  # 110
+"""The database cannot be reached, or takes no writes. Whether this call took
+effect may be unknown; the same id makes a retry safe. A bet that stays
+unanswered is rolled back, a win is sent until it is answered. RetryInfo says
+when to come back.
+
+Code: UNAVAILABLE. Advice: RETRY_SAME_ID.
+Metadata: none.
+
+Example:
+
+    {
+      "reason": "DATABASE_UNAVAILABLE",
       "domain": "cage"
     }
 """

@@ -30,7 +30,8 @@ class KycServiceStub(object):
     with an API key of role OPERATOR.
 
     Every rpc can fail with KEY_MISSING, KEY_INVALID, ROLE_NOT_ALLOWED,
-    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN and INTERNAL;
+    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN,
+    DATABASE_UNAVAILABLE and INTERNAL;
     every one that changes something also with REQUEST_MISMATCH.
     """
 
@@ -52,7 +53,8 @@ class KycServiceServicer(object):
     with an API key of role OPERATOR.
 
     Every rpc can fail with KEY_MISSING, KEY_INVALID, ROLE_NOT_ALLOWED,
-    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN and INTERNAL;
+    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN,
+    DATABASE_UNAVAILABLE and INTERNAL;
     every one that changes something also with REQUEST_MISMATCH.
     """
 
@@ -88,7 +90,8 @@ class KycService(object):
     with an API key of role OPERATOR.
 
     Every rpc can fail with KEY_MISSING, KEY_INVALID, ROLE_NOT_ALLOWED,
-    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN and INTERNAL;
+    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN,
+    DATABASE_UNAVAILABLE and INTERNAL;
     every one that changes something also with REQUEST_MISMATCH.
     """
 

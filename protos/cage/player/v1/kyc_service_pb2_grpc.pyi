@@ -31,7 +31,8 @@ class KycServiceStub:
     with an API key of role OPERATOR.
 
     Every rpc can fail with KEY_MISSING, KEY_INVALID, ROLE_NOT_ALLOWED,
-    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN and INTERNAL;
+    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN,
+    DATABASE_UNAVAILABLE and INTERNAL;
     every one that changes something also with REQUEST_MISMATCH.
     """
 
@@ -53,7 +54,8 @@ class KycServiceAsyncStub(KycServiceStub):
     with an API key of role OPERATOR.
 
     Every rpc can fail with KEY_MISSING, KEY_INVALID, ROLE_NOT_ALLOWED,
-    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN and INTERNAL;
+    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN,
+    DATABASE_UNAVAILABLE and INTERNAL;
     every one that changes something also with REQUEST_MISMATCH.
     """
 
@@ -71,7 +73,8 @@ class KycServiceServicer(metaclass=_abc_1.ABCMeta):
     with an API key of role OPERATOR.
 
     Every rpc can fail with KEY_MISSING, KEY_INVALID, ROLE_NOT_ALLOWED,
-    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN and INTERNAL;
+    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN,
+    DATABASE_UNAVAILABLE and INTERNAL;
     every one that changes something also with REQUEST_MISMATCH.
     """
 

@@ -30,7 +30,8 @@ class PlayerServiceStub(object):
     with an API key of role OPERATOR.
 
     Every rpc can fail with KEY_MISSING, KEY_INVALID, ROLE_NOT_ALLOWED,
-    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN and INTERNAL;
+    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN,
+    DATABASE_UNAVAILABLE and INTERNAL;
     every one that changes something also with REQUEST_MISMATCH.
     """
 
@@ -72,7 +73,8 @@ class PlayerServiceServicer(object):
     with an API key of role OPERATOR.
 
     Every rpc can fail with KEY_MISSING, KEY_INVALID, ROLE_NOT_ALLOWED,
-    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN and INTERNAL;
+    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN,
+    DATABASE_UNAVAILABLE and INTERNAL;
     every one that changes something also with REQUEST_MISMATCH.
     """
 
@@ -165,7 +167,8 @@ class PlayerService(object):
     with an API key of role OPERATOR.
 
     Every rpc can fail with KEY_MISSING, KEY_INVALID, ROLE_NOT_ALLOWED,
-    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN and INTERNAL;
+    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN,
+    DATABASE_UNAVAILABLE and INTERNAL;
     every one that changes something also with REQUEST_MISMATCH.
     """
 

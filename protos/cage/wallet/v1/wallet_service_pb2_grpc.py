@@ -54,7 +54,8 @@ class WalletServiceStub(object):
     6, round_closed 7, occur_time 8, details 9; from 10 on each has its own.
 
     Every rpc can fail with KEY_MISSING, KEY_INVALID, ROLE_NOT_ALLOWED,
-    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN and INTERNAL.
+    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN,
+    DATABASE_UNAVAILABLE and INTERNAL.
     These, and everything that is wrong with the form of a request (SCALE_MISMATCH,
     AMOUNT_OUT_OF_RANGE), store nothing under the id. What state refuses (funds,
     limits, status, session, game, round) is stored for a bet: the same id gets the same
@@ -204,7 +205,8 @@ class WalletServiceServicer(object):
     6, round_closed 7, occur_time 8, details 9; from 10 on each has its own.
 
     Every rpc can fail with KEY_MISSING, KEY_INVALID, ROLE_NOT_ALLOWED,
-    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN and INTERNAL.
+    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN,
+    DATABASE_UNAVAILABLE and INTERNAL.
     These, and everything that is wrong with the form of a request (SCALE_MISMATCH,
     AMOUNT_OUT_OF_RANGE), store nothing under the id. What state refuses (funds,
     limits, status, session, game, round) is stored for a bet: the same id gets the same
@@ -616,7 +618,8 @@ class WalletService(object):
     6, round_closed 7, occur_time 8, details 9; from 10 on each has its own.
 
     Every rpc can fail with KEY_MISSING, KEY_INVALID, ROLE_NOT_ALLOWED,
-    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN and INTERNAL.
+    INVALID_FIELD, OVERLOADED, DEADLINE_TOO_SHORT, SHUTTING_DOWN,
+    DATABASE_UNAVAILABLE and INTERNAL.
     These, and everything that is wrong with the form of a request (SCALE_MISMATCH,
     AMOUNT_OUT_OF_RANGE), store nothing under the id. What state refuses (funds,
     limits, status, session, game, round) is stored for a bet: the same id gets the same
