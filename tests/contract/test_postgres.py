@@ -20,6 +20,7 @@ from tests.simulation.deployment import (
     prepare,
 )
 
+from cage.app.journal import START, Wanted
 from cage.core.admin import LOCAL_ACTOR, UpdateGame
 from cage.core.errors import CageError, Reason
 from cage.core.ids import lane_of
@@ -28,6 +29,8 @@ from cage.core.wallet import Receipt
 from cage.storage import verify
 from cage.storage.postgres import lane as module
 from cage.storage.postgres.store import PostgresStore
+
+EVERYTHING = Wanted(nouns=None)
 
 
 @pytest.fixture
@@ -206,6 +209,35 @@ async def test_change_is_seen_without_a_batch(stores: list[PostgresStore]) -> No
             await asyncio.sleep(0.02)
 
     assert two.writer.registry.version == one.writer.registry.version
+
+
+async def test_journal_is_read_in_every_lane(stores: list[PostgresStore]) -> None:
+    """Followers find every item of every lane, and sweepers what is open and due."""
+    reads = stores[0].reads
+    await send(stores[1], bet("b1", 1))
+    heads = await reads.heads()
+    found = 0
+    for lane, sequence in enumerate(heads.sequences):
+        place, is_last = START, not sequence
+        while not is_last:
+            span, items = await reads.journal(lane, place, EVERYTHING, limit=7)
+            found += len(items)
+            place, is_last = span.place, span.is_last
+        due = await reads.due_reserves(lane, now_us=2**62, after=(0, 0), limit=9)
+        open_rounds = await reads.unfinished_rounds(
+            lane, after_no=0, before_us=2**62, limit=9
+        )
+        assert due == []
+        assert len(open_rounds) == (lane == lane_of("ann", LANES))
+    shell = await asyncio.to_thread(Shell, stores[0].url)
+    count = (
+        "SELECT (SELECT count(*) FROM transactions) + (SELECT count(*) FROM changes)"
+    )
+    (stored,) = (await asyncio.to_thread(shell.execute, count)).fetchone()
+    await asyncio.to_thread(shell.close)
+
+    assert len(heads.sequences) == LANES
+    assert found == stored
 
 
 # Processes

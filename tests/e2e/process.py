@@ -59,6 +59,7 @@ class Caged:
         *,
         command: Path = BIN / "caged",
         settings: Mapping[str, str] | None = None,
+        database: str = "",
     ) -> None:
         self.folder = folder
         self.database = folder / "cage.db"
@@ -69,7 +70,8 @@ class Caged:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    *(command, "serve", "--demo", "--database", self.database),
+                    *(command, "serve", "--demo"),
+                    *("--database", database or self.database),
                     *("--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"),
                     *("--ready-file", self._ready_file),
                 ],
