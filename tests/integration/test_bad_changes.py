@@ -40,6 +40,7 @@ RIGHT: dict[type[Message], dict[str, Any]] = {
     },
     players.SetPlayerStatusRequest: {"player_id": "P", "status": 2, "reason": "r"},
     players.SetPlayerBlocksRequest: {"player_id": "P", "reason": "r"},
+    players.OpenWalletRequest: {"player_id": "P", "currency_code": "USD"},
     players.GetPlayerRequest: {"player_id": "P"},
     kyc.RecordVerificationRequest: {
         "player_id": "P",
@@ -119,6 +120,8 @@ FIELDS: list[Case] = [
     (players.SetPlayerStatusRequest, {"status": -1}, "status"),
     (players.SetPlayerStatusRequest, {"reason": ""}, "reason"),
     (players.SetPlayerBlocksRequest, {"reason": ""}, "reason"),
+    (players.OpenWalletRequest, {"currency_code": ""}, "currency_code"),
+    (players.OpenWalletRequest, {"currency_code": "usd"}, "currency_code"),
     *(
         (players.SetPlayerBlocksRequest, {"blocks": {"verticals": bad}}, field)
         for bad, field in (

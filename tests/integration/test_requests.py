@@ -147,6 +147,9 @@ CASES: dict[type[Message], Case] = {
     players.SetPlayerBlocksRequest: of_player(
         players.SetPlayerBlocksRequest, {"reason": "b"}, reason="a"
     ),
+    players.OpenWalletRequest: of_player(
+        players.OpenWalletRequest, {"currency_code": "MIL"}, currency_code="USD"
+    ),
     sessions.CreateLaunchTokenRequest: launch,
     # Its content is the player alone, so another player is another content.
     sessions.EndSessionRequest: of_player(

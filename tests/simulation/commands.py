@@ -47,7 +47,7 @@ from cage.core.limit import (
     RemoveLimit,
     SetLimit,
 )
-from cage.core.player import GetPlayer, PlayerStatus
+from cage.core.player import GetPlayer, OpenWallet, PlayerStatus
 from cage.core.reservation import Capture, ExpireReserve, Reserve
 from cage.core.session import Authenticate, EndSession
 from cage.core.wallet import (
@@ -370,8 +370,16 @@ BLOCKS = [0, 0, 0, 0, 0, 1, 1 << VERTICALS["slots"], 1 << VERTICALS["dice"]]
 
 
 def draw_switch(rng: Random, name: str, player_id: str) -> object:
-    """Draw a switch of a game, or blocks of a player."""
-    if rng.random() < 0.3:
+    """Draw a switch of a game, or blocks or one more wallet of a player."""
+    roll = rng.random()
+    if roll < 0.2:
+        return OpenWallet(
+            key_id=OFFICE_KEY,
+            request_id=name,
+            player_id=player_id,
+            currency_code=rng.choice(["USD", "EUR"]),
+        )
+    if roll < 0.4:
         return set_blocks(name, player_id, rng.choice(BLOCKS))
     return switch_game(
         name,

@@ -215,6 +215,8 @@ class Ledger:
         self.enabled = dict.fromkeys(GAMES, True)
         self.in_maintenance = dict.fromkeys(GAMES, False)
         self.blocks = dict.fromkeys(PLAYERS, 0)
+        # Currencies that players have beside that of the account.
+        self.opened: set[tuple[str, str]] = set()
         self.needs_session = dict(INTEGRATIONS)
         self.rules = {name: dict(DEFAULTS) for name in INTEGRATIONS}
         self.versions = dict.fromkeys(INTEGRATIONS, 0)
@@ -296,7 +298,8 @@ class Ledger:
         self, player_id: str, currency: str, *, is_state: bool
     ) -> None:
         own = PLAYERS[player_id][1]
-        if currency != own and not self._wallet(player_id, currency)[2]:
+        is_open = (player_id, currency) in self.opened
+        if currency != own and not is_open and not self._wallet(player_id, currency)[2]:
             raise RefusedError(
                 "CURRENCY_MISMATCH", is_state=is_state, expected=own, sent=currency
             )

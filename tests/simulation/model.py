@@ -25,7 +25,7 @@ from tests.simulation.rules import named
 from tests.simulation.spoils import WALLET
 
 from cage.core.admin import UpdateGame, UpdateIntegration
-from cage.core.player import SetPlayerBlocks, SetPlayerStatus
+from cage.core.player import OpenWallet, SetPlayerBlocks, SetPlayerStatus
 from cage.core.reservation import Reserve
 from cage.core.session import EndSession
 from cage.core.wallet import Bet, CloseRound, GetBalance, Play, Win
@@ -287,6 +287,9 @@ class Model(Wins, Rollbacks, Adjusts, Reserves, Limits):
     def _UpdateGame(self, command: UpdateGame) -> None:  # noqa: N802
         self.enabled[command.game_id] = command.enabled
         self.in_maintenance[command.game_id] = command.in_maintenance
+
+    def _OpenWallet(self, command: OpenWallet) -> None:  # noqa: N802
+        self.opened.add((command.player_id, command.currency_code))
 
     def _SetPlayerBlocks(self, command: SetPlayerBlocks) -> None:  # noqa: N802
         self.blocks[command.player_id] = command.blocks

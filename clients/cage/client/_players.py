@@ -13,6 +13,8 @@ from cage.player.v1.player_service_pb2 import (
     GetPlayerResponse,
     ListPlayersRequest,
     ListPlayersResponse,
+    OpenWalletRequest,
+    OpenWalletResponse,
     RegisterPlayerRequest,
     RegisterPlayerResponse,
     SetPlayerBlocksRequest,
@@ -127,3 +129,17 @@ class Players:
             reason=reason,
         )
         return await self._caller.call(request, SetPlayerBlocksResponse)
+
+    async def open_wallet(
+        self, *, player_id: str, currency_code: str, request_id: str | None = None
+    ) -> OpenWalletResponse:
+        """Let a player hold money in one more currency; nothing is ever converted.
+
+        Raises PlayerNotFoundError, CurrencyNotFoundError, RequestMismatchError.
+        """
+        request = OpenWalletRequest(
+            request_id=request_id or new_id(),
+            player_id=player_id,
+            currency_code=currency_code,
+        )
+        return await self._caller.call(request, OpenWalletResponse)

@@ -223,6 +223,7 @@ class SyncPlayers(_Facade[Players]):
     list_players = _paging(Players.list_players)
     set_player_status = _blocking(Players.set_player_status)
     set_player_blocks = _blocking(Players.set_player_blocks)
+    open_wallet = _blocking(Players.open_wallet)
 
 
 class SyncSessions(_Facade[Sessions]):

@@ -13,6 +13,7 @@ from cage.core.limit import LimitView, standing
 from cage.core.player import (
     Gate,
     GetPlayer,
+    OpenWallet,
     Player,
     Profile,
     RegisterPlayer,
@@ -22,7 +23,9 @@ from cage.core.player import (
 from cage.core.registry import ApiKey, Registry
 from cage.core.wallet import Balance
 
-PlayerCommand = SetPlayerStatus | SetPlayerBlocks | RecordVerification | GetPlayer
+PlayerCommand = (
+    SetPlayerStatus | SetPlayerBlocks | OpenWallet | RecordVerification | GetPlayer
+)
 
 # Names the list in its page tokens.
 _LIST = "players"
@@ -38,6 +41,7 @@ class PlayerView:
     operator_id: str
     brand_id: str
     currency_code: str
+    more_currency_codes: Sequence[str] = ()
     balances: Sequence[Balance] = ()
     limits: Sequence[LimitView] = ()
 
@@ -87,6 +91,12 @@ class PlayerApp:
         self, command: SetPlayerBlocks, *, timeout_s: float | None
     ) -> PlayerView:
         """Replace what a player may not bet on."""
+        return await submit_for_player(self._writer, command, timeout_s=timeout_s)
+
+    async def open_wallet(
+        self, command: OpenWallet, *, timeout_s: float | None
+    ) -> PlayerView:
+        """Let a player hold money in one more currency."""
         return await submit_for_player(self._writer, command, timeout_s=timeout_s)
 
     async def get(self, read: GetPlayer, *, timeout_s: float | None) -> PlayerView:
@@ -151,6 +161,10 @@ def view_of(registry: Registry, player: Player) -> PlayerView:
         operator_id=registry.operators_by_no[brand.operator_no].operator_id,
         brand_id=brand.brand_id,
         currency_code=registry.currencies_by_no[player.gate.currency_no].currency_code,
+        more_currency_codes=[
+            registry.currencies_by_no[number].currency_code
+            for number in player.gate.opened()
+        ],
         balances=player.balances,
         limits=[
             LimitView(

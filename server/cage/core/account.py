@@ -11,6 +11,7 @@ from cage.core.errors import CageError, Reason
 from cage.core.player import (
     Gate,
     GetPlayer,
+    OpenWallet,
     Player,
     PlayerStatus,
     Profile,
@@ -87,6 +88,22 @@ def decide_set_player_blocks(book: Book, command: SetPlayerBlocks) -> Player:
     return write_player(
         book, command, gate, profile, before=before, reason=command.reason
     )
+
+
+def decide_open_wallet(book: Book, command: OpenWallet) -> Player:
+    """Open a wallet in a currency; that of the account, or an open one, stays."""
+    key = book.caller(command.key_id)
+    reply = earlier_reply(book, command)
+    if reply is not None:
+        return player_of_reply(reply)
+    gate = book.player(key, command.player_id)
+    currency = book.currency(command.currency_code)
+    profile = book.profiles[gate.player_no]
+    before = player_columns(gate, profile)
+    opened = {*gate.opened(), currency.currency_no} - {gate.currency_no}
+    gate.more_currencies = " ".join(map(str, sorted(opened)))
+    profile.update_time_us = book.now_us
+    return write_player(book, command, gate, profile, before=before)
 
 
 def decide_get_player(book: Book, read: GetPlayer) -> Player:

@@ -210,11 +210,14 @@ class Book:
         )
 
     def judge_currency(self, gate: Gate, wallet: Wallet) -> None:
-        """Let money pass in the account's currency or in one already held.
+        """Let money pass in the account's currency or in one that was opened or held.
 
         Raises CURRENCY_MISMATCH.
         """
-        if wallet.currency_no != gate.currency_no and not wallet.version:
+        currency_no = wallet.currency_no
+        if currency_no == gate.currency_no or wallet.version:
+            return
+        if currency_no not in gate.opened():
             raise self.currency_mismatch(gate.currency_no, wallet)
 
     def currency_mismatch(self, expected_no: int, wallet: Wallet) -> CageError:

@@ -11,6 +11,7 @@ from typing import Any
 from cage.core import admin, key, kyc
 from cage.core.account import (
     decide_get_player,
+    decide_open_wallet,
     decide_register_player,
     decide_set_player_blocks,
     decide_set_player_status,
@@ -42,6 +43,7 @@ from cage.core.payment import AuthorizeDeposit, CancelDeposit, TransferDeposit
 from cage.core.play import decide_play
 from cage.core.player import (
     GetPlayer,
+    OpenWallet,
     RegisterPlayer,
     SetPlayerBlocks,
     SetPlayerStatus,
@@ -70,6 +72,7 @@ DECISIONS: dict[type, Decision] = {
     RegisterPlayer: decide_register_player,
     SetPlayerStatus: decide_set_player_status,
     SetPlayerBlocks: decide_set_player_blocks,
+    OpenWallet: decide_open_wallet,
     GetPlayer: decide_get_player,
     kyc.RecordVerification: kyc.decide_record_verification,
     SetLimit: decide_set_limit,

@@ -26,6 +26,7 @@ from cage.core.payment import (
 from cage.core.player import (
     Gate,
     GetPlayer,
+    OpenWallet,
     RegisterPlayer,
     SetPlayerBlocks,
     SetPlayerStatus,
@@ -209,6 +210,7 @@ def _profile(
     needs: Needs,
     command: SetPlayerStatus
     | SetPlayerBlocks
+    | OpenWallet
     | kyc.RecordVerification
     | SetLimit
     | RemoveLimit
@@ -451,6 +453,7 @@ FIRST: dict[type, First] = {
     RegisterPlayer: _request,
     SetPlayerStatus: _profile,
     SetPlayerBlocks: _profile,
+    OpenWallet: _profile,
     kyc.RecordVerification: _profile,
     GetPlayer: _get_player,
     SetLimit: _limits,

@@ -35,6 +35,8 @@ class Gate:
     BLOCK_ALL, and 1 << vertical for each kind of gambling that is stopped.
     ``language_code`` is the language in which the player is told of a refusal.
     ``jurisdiction`` says by whose profile; ``limits`` is empty without any.
+    ``more_currencies`` holds the numbers of the currencies in which further wallets
+    were opened, with a space between.
     """
 
     lane: int
@@ -49,6 +51,11 @@ class Gate:
     language_code: str = "en"
     jurisdiction: str = ""
     limits: str = ""
+    more_currencies: str = ""
+
+    def opened(self) -> list[int]:
+        """Return the currencies that were opened beside that of the account."""
+        return list(map(int, self.more_currencies.split()))
 
 
 @dataclass(slots=True)
@@ -99,6 +106,16 @@ class SetPlayerBlocks:
     player_id: str
     blocks: int
     reason: str
+
+
+@dataclass(slots=True, kw_only=True)
+class OpenWallet:
+    """Let a player hold money in one more currency."""
+
+    key_id: str
+    request_id: str
+    player_id: str
+    currency_code: str
 
 
 @dataclass(slots=True, kw_only=True)

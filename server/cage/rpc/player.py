@@ -4,6 +4,7 @@ from cage.app.player import PlayerApp, PlayerView
 from cage.core.player import (
     BLOCK_ALL,
     GetPlayer,
+    OpenWallet,
     PlayerStatus,
     RegisterPlayer,
     SetPlayerBlocks,
@@ -98,6 +99,19 @@ class PlayerServicer:
         view = await self._app.set_blocks(command, timeout_s=call.timeout_s)
         return player_service_pb2.SetPlayerBlocksResponse(player=to_player(view))
 
+    async def OpenWallet(
+        self, request: player_service_pb2.OpenWalletRequest, call: Call
+    ) -> player_service_pb2.OpenWalletResponse:
+        """Let a player hold money in one more currency."""
+        command = OpenWallet(
+            key_id=call.key.key_id,
+            request_id=request.request_id,
+            player_id=request.player_id,
+            currency_code=request.currency_code,
+        )
+        view = await self._app.open_wallet(command, timeout_s=call.timeout_s)
+        return player_service_pb2.OpenWalletResponse(player=to_player(view))
+
 
 def read_blocks(sent: player_pb2.PlayerBlocks) -> int:
     """Return the blocks that were sent as the bits of a gate."""
@@ -135,6 +149,7 @@ def to_player(view: PlayerView) -> player_pb2.Player:
         kyc_level=gate.kyc_level,
         is_test=bool(gate.is_test),
         blocks=to_blocks(gate.blocks),
+        more_currency_codes=view.more_currency_codes,
         limits=[to_limit(limit, with_use=False) for limit in view.limits],
     )
     fill_time(message.create_time, profile.create_time_us)

@@ -195,6 +195,8 @@ gates = _table(
     _text("jurisdiction"),
     # A JSON list of the columns of each limit, empty without any.
     _text("limits"),
+    # Numbers with a space between, empty without any.
+    _text("more_currencies"),
 )
 Index("gates_player_id", gates.c.lane, gates.c.player_id, unique=True)
 

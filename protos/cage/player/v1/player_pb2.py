@@ -27,17 +27,17 @@ from cage.type.v1 import vertical_pb2 as cage_dot_type_dot_v1_dot_vertical__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63\x61ge/player/v1/player.proto\x12\x0e\x63\x61ge.player.v1\x1a\'cage/player/v1/responsible_gaming.proto\x1a\x1b\x63\x61ge/type/v1/vertical.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbb\x03\n\x06Player\x12\x11\n\tplayer_id\x18\x01 \x01(\t\x12\x13\n\x0boperator_id\x18\x02 \x01(\t\x12\x10\n\x08\x62rand_id\x18\x03 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x04 \x01(\t\x12\x14\n\x0c\x63ountry_code\x18\x05 \x01(\t\x12\x14\n\x0cjurisdiction\x18\x06 \x01(\t\x12\x15\n\rlanguage_code\x18\x07 \x01(\t\x12\x15\n\rcurrency_code\x18\x08 \x01(\t\x12,\n\x06status\x18\t \x01(\x0e\x32\x1c.cage.player.v1.PlayerStatus\x12\x11\n\tkyc_level\x18\n \x01(\x05\x12\x0f\n\x07is_test\x18\x0b \x01(\x08\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x06\x62locks\x18\x0e \x01(\x0b\x32\x1c.cage.player.v1.PlayerBlocks\x12%\n\x06limits\x18\x10 \x03(\x0b\x32\x15.cage.player.v1.Limit\"L\n\x0cPlayerBlocks\x12\x11\n\tall_games\x18\x01 \x01(\x08\x12)\n\tverticals\x18\x02 \x03(\x0e\x32\x16.cage.type.v1.Vertical*\x9c\x02\n\x0cPlayerStatus\x12\x1d\n\x19PLAYER_STATUS_UNSPECIFIED\x10\x00\x12&\n\"PLAYER_STATUS_PENDING_VERIFICATION\x10\x01\x12\x18\n\x14PLAYER_STATUS_ACTIVE\x10\x02\x12\x1b\n\x17PLAYER_STATUS_SUSPENDED\x10\x03\x12\x1f\n\x1bPLAYER_STATUS_SELF_EXCLUDED\x10\x04\x12\x1c\n\x18PLAYER_STATUS_PROHIBITED\x10\x05\x12\x18\n\x14PLAYER_STATUS_CLOSED\x10\x06\x12\x1a\n\x16PLAYER_STATUS_DECEASED\x10\x07\x12\x19\n\x15PLAYER_STATUS_DORMANT\x10\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63\x61ge/player/v1/player.proto\x12\x0e\x63\x61ge.player.v1\x1a\'cage/player/v1/responsible_gaming.proto\x1a\x1b\x63\x61ge/type/v1/vertical.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd8\x03\n\x06Player\x12\x11\n\tplayer_id\x18\x01 \x01(\t\x12\x13\n\x0boperator_id\x18\x02 \x01(\t\x12\x10\n\x08\x62rand_id\x18\x03 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x04 \x01(\t\x12\x14\n\x0c\x63ountry_code\x18\x05 \x01(\t\x12\x14\n\x0cjurisdiction\x18\x06 \x01(\t\x12\x15\n\rlanguage_code\x18\x07 \x01(\t\x12\x15\n\rcurrency_code\x18\x08 \x01(\t\x12,\n\x06status\x18\t \x01(\x0e\x32\x1c.cage.player.v1.PlayerStatus\x12\x11\n\tkyc_level\x18\n \x01(\x05\x12\x0f\n\x07is_test\x18\x0b \x01(\x08\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x06\x62locks\x18\x0e \x01(\x0b\x32\x1c.cage.player.v1.PlayerBlocks\x12\x1b\n\x13more_currency_codes\x18\x11 \x03(\t\x12%\n\x06limits\x18\x10 \x03(\x0b\x32\x15.cage.player.v1.Limit\"L\n\x0cPlayerBlocks\x12\x11\n\tall_games\x18\x01 \x01(\x08\x12)\n\tverticals\x18\x02 \x03(\x0e\x32\x16.cage.type.v1.Vertical*\x9c\x02\n\x0cPlayerStatus\x12\x1d\n\x19PLAYER_STATUS_UNSPECIFIED\x10\x00\x12&\n\"PLAYER_STATUS_PENDING_VERIFICATION\x10\x01\x12\x18\n\x14PLAYER_STATUS_ACTIVE\x10\x02\x12\x1b\n\x17PLAYER_STATUS_SUSPENDED\x10\x03\x12\x1f\n\x1bPLAYER_STATUS_SELF_EXCLUDED\x10\x04\x12\x1c\n\x18PLAYER_STATUS_PROHIBITED\x10\x05\x12\x18\n\x14PLAYER_STATUS_CLOSED\x10\x06\x12\x1a\n\x16PLAYER_STATUS_DECEASED\x10\x07\x12\x19\n\x15PLAYER_STATUS_DORMANT\x10\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cage.player.v1.player_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PLAYERSTATUS']._serialized_start=675
-  _globals['_PLAYERSTATUS']._serialized_end=959
+  _globals['_PLAYERSTATUS']._serialized_start=704
+  _globals['_PLAYERSTATUS']._serialized_end=988
   _globals['_PLAYER']._serialized_start=151
-  _globals['_PLAYER']._serialized_end=594
-  _globals['_PLAYERBLOCKS']._serialized_start=596
-  _globals['_PLAYERBLOCKS']._serialized_end=672
+  _globals['_PLAYER']._serialized_end=623
+  _globals['_PLAYERBLOCKS']._serialized_start=625
+  _globals['_PLAYERBLOCKS']._serialized_end=701
 # @@protoc_insertion_point(module_scope)

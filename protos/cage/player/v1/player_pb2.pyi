@@ -96,6 +96,7 @@ class Player(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     BLOCKS_FIELD_NUMBER: _builtins.int
+    MORE_CURRENCY_CODES_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
     player_id: _builtins.str
     """Output only. Cage's id of the player, a UUIDv7. Unique in the deployment."""
@@ -132,6 +133,12 @@ class Player(_message.Message):
         """Output only. What the player may not bet on, whatever the status."""
 
     @_builtins.property
+    def more_currency_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Output only. Further currencies in which the player may hold money, in the order in
+        which the deployment created them. The account's own is not among them.
+        """
+
+    @_builtins.property
     def limits(self) -> _containers.RepeatedCompositeFieldContainer[_responsible_gaming_pb2.Limit]:
         """Output only. The limits that stand, without what counts against them: see
         ResponsibleGamingService.ListLimits.
@@ -154,11 +161,12 @@ class Player(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         blocks: Global___PlayerBlocks | None = ...,
+        more_currency_codes: _abc.Iterable[_builtins.str] | None = ...,
         limits: _abc.Iterable[_responsible_gaming_pb2.Limit] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["blocks", b"blocks", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocks", b"blocks", "brand_id", b"brand_id", "country_code", b"country_code", "create_time", b"create_time", "currency_code", b"currency_code", "display_name", b"display_name", "is_test", b"is_test", "jurisdiction", b"jurisdiction", "kyc_level", b"kyc_level", "language_code", b"language_code", "limits", b"limits", "operator_id", b"operator_id", "player_id", b"player_id", "status", b"status", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocks", b"blocks", "brand_id", b"brand_id", "country_code", b"country_code", "create_time", b"create_time", "currency_code", b"currency_code", "display_name", b"display_name", "is_test", b"is_test", "jurisdiction", b"jurisdiction", "kyc_level", b"kyc_level", "language_code", b"language_code", "limits", b"limits", "more_currency_codes", b"more_currency_codes", "operator_id", b"operator_id", "player_id", b"player_id", "status", b"status", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

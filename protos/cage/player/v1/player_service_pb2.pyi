@@ -352,3 +352,65 @@ class SetPlayerBlocksResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SetPlayerBlocksResponse: _TypeAlias = SetPlayerBlocksResponse  # noqa: Y015
+
+@_typing.final
+class OpenWalletRequest(_message.Message):
+    """OpenWalletRequest names a player and one more currency."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PLAYER_ID_FIELD_NUMBER: _builtins.int
+    CURRENCY_CODE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. The caller's id of this change, 1 to 128 printable characters. Send
+    the same id on a retry: the first answer comes back. Kept 30 days. Failure:
+    REQUEST_MISMATCH.
+    """
+    player_id: _builtins.str
+    """Required. The player, 1 to 128 printable characters. Failure:
+    PLAYER_NOT_FOUND, also for a player of an operator that the key is not
+    granted to.
+    """
+    currency_code: _builtins.str
+    """Required. Currency code, 3 to 12 upper-case letters and digits. Failure:
+    CURRENCY_NOT_FOUND.
+    """
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        player_id: _builtins.str = ...,
+        currency_code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency_code", b"currency_code", "player_id", b"player_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenWalletRequest: _TypeAlias = OpenWalletRequest  # noqa: Y015
+
+@_typing.final
+class OpenWalletResponse(_message.Message):
+    """OpenWalletResponse is the changed player."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAYER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def player(self) -> _player_pb2.Player:
+        """Output only. The player after the change."""
+
+    def __init__(
+        self,
+        *,
+        player: _player_pb2.Player | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["player", b"player"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["player", b"player"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenWalletResponse: _TypeAlias = OpenWalletResponse  # noqa: Y015

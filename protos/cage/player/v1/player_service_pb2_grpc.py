@@ -66,6 +66,11 @@ class PlayerServiceStub(object):
                 request_serializer=cage_dot_player_dot_v1_dot_player__service__pb2.SetPlayerBlocksRequest.SerializeToString,
                 response_deserializer=cage_dot_player_dot_v1_dot_player__service__pb2.SetPlayerBlocksResponse.FromString,
                 _registered_method=True)
+        self.OpenWallet = channel.unary_unary(
+                '/cage.player.v1.PlayerService/OpenWallet',
+                request_serializer=cage_dot_player_dot_v1_dot_player__service__pb2.OpenWalletRequest.SerializeToString,
+                response_deserializer=cage_dot_player_dot_v1_dot_player__service__pb2.OpenWalletResponse.FromString,
+                _registered_method=True)
 
 
 class PlayerServiceServicer(object):
@@ -126,6 +131,17 @@ class PlayerServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def OpenWallet(self, request, context):
+        """Let a player hold money in one more currency: deposits, launches, bets and awards in
+        it pass from the commit on. Nothing is ever converted between wallets. Opening one
+        that is open changes nothing.
+
+        Failure: PLAYER_NOT_FOUND, CURRENCY_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PlayerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -153,6 +169,11 @@ def add_PlayerServiceServicer_to_server(servicer, server):
                     servicer.SetPlayerBlocks,
                     request_deserializer=cage_dot_player_dot_v1_dot_player__service__pb2.SetPlayerBlocksRequest.FromString,
                     response_serializer=cage_dot_player_dot_v1_dot_player__service__pb2.SetPlayerBlocksResponse.SerializeToString,
+            ),
+            'OpenWallet': grpc.unary_unary_rpc_method_handler(
+                    servicer.OpenWallet,
+                    request_deserializer=cage_dot_player_dot_v1_dot_player__service__pb2.OpenWalletRequest.FromString,
+                    response_serializer=cage_dot_player_dot_v1_dot_player__service__pb2.OpenWalletResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -297,6 +318,33 @@ class PlayerService(object):
             '/cage.player.v1.PlayerService/SetPlayerBlocks',
             cage_dot_player_dot_v1_dot_player__service__pb2.SetPlayerBlocksRequest.SerializeToString,
             cage_dot_player_dot_v1_dot_player__service__pb2.SetPlayerBlocksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OpenWallet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cage.player.v1.PlayerService/OpenWallet',
+            cage_dot_player_dot_v1_dot_player__service__pb2.OpenWalletRequest.SerializeToString,
+            cage_dot_player_dot_v1_dot_player__service__pb2.OpenWalletResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -68,6 +68,13 @@ class PlayerServiceStub:
 
     Failure: PLAYER_NOT_FOUND.
     """
+    OpenWallet: _grpc.UnaryUnaryMultiCallable[_player_service_pb2.OpenWalletRequest, _player_service_pb2.OpenWalletResponse]
+    """Let a player hold money in one more currency: deposits, launches, bets and awards in
+    it pass from the commit on. Nothing is ever converted between wallets. Opening one
+    that is open changes nothing.
+
+    Failure: PLAYER_NOT_FOUND, CURRENCY_NOT_FOUND.
+    """
 
 @_typing.type_check_only
 class PlayerServiceAsyncStub(PlayerServiceStub):
@@ -108,6 +115,13 @@ class PlayerServiceAsyncStub(PlayerServiceStub):
     bet that commits after this call obeys it; wins and rollbacks still pass.
 
     Failure: PLAYER_NOT_FOUND.
+    """
+    OpenWallet: _aio.UnaryUnaryMultiCallable[_player_service_pb2.OpenWalletRequest, _player_service_pb2.OpenWalletResponse]  # type: ignore[assignment]
+    """Let a player hold money in one more currency: deposits, launches, bets and awards in
+    it pass from the commit on. Nothing is ever converted between wallets. Opening one
+    that is open changes nothing.
+
+    Failure: PLAYER_NOT_FOUND, CURRENCY_NOT_FOUND.
     """
 
 class PlayerServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -176,6 +190,19 @@ class PlayerServiceServicer(metaclass=_abc_1.ABCMeta):
         bet that commits after this call obeys it; wins and rollbacks still pass.
 
         Failure: PLAYER_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def OpenWallet(
+        self,
+        request: _player_service_pb2.OpenWalletRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_player_service_pb2.OpenWalletResponse, _abc.Awaitable[_player_service_pb2.OpenWalletResponse]]:
+        """Let a player hold money in one more currency: deposits, launches, bets and awards in
+        it pass from the commit on. Nothing is ever converted between wallets. Opening one
+        that is open changes nothing.
+
+        Failure: PLAYER_NOT_FOUND, CURRENCY_NOT_FOUND.
         """
 
 def add_PlayerServiceServicer_to_server(servicer: PlayerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
