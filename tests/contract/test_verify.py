@@ -12,9 +12,12 @@ from tests.simulation.calls import (
     capture,
     close_round,
     play,
+    reinstate,
     release,
     reserve,
     rollback,
+    rollback_list,
+    rollback_round,
     win,
 )
 from tests.simulation.commands import authorize, require_session, transfer
@@ -77,6 +80,14 @@ HISTORY: list[Any] = [
     reserve("h3", 2, round_id="r6", life_us=-1),
     close_round(),
     adjust("c1", -7, "w1"),
+    bet("b6", 2, round_id="r16"),
+    bet("b7", 2, round_id="r16"),
+    rollback_list("x6", "b6", "b8", "b7"),
+    rollback("x9", "b6"),
+    reinstate("y6", "x6"),
+    rollback_round("x17", round_id="r16"),
+    reinstate("y7", "x17"),
+    rollback_round("x18", round_id="r18"),
     set_status("block", "ann", PlayerStatus.SUSPENDED),
     bet("b5", 1, player_id="bob"),
     *limited(),
@@ -148,9 +159,11 @@ def test_verify_writes_nothing(database: Database) -> None:
     connection.close()
 
 
-# What statements about the first bet stand for.
+# What names in statements stand for: the first bet, another one, a part of a list.
 NAMES = {
     "$BET": "transaction_id = 'b1' AND key_space = 1",
+    "$B7": "(SELECT item_no FROM transactions WHERE transaction_id = 'b7')",
+    "$X6": "(SELECT item_no FROM transactions WHERE transaction_id = '2/x6/0')",
     "$ITEM": "(SELECT item_no FROM transactions WHERE transaction_id = 'b1')",
 }
 
@@ -189,6 +202,16 @@ CHANGES: list[tuple[str, str]] = [
         "UPDATE transactions SET reference_no = 1 WHERE transaction_id = 'x2'",
         "missing original",
     ),
+    # What is about several: "2/x6/0" is the first part of the list x6.
+    ("UPDATE transactions SET key_space = 2 WHERE transaction_id = '2/x6/0'",
+     "missing part"),
+    ("UPDATE transactions SET reference_no = $B7 WHERE transaction_id = '2/x17/1'",
+     "reversed twice"),
+    ("UPDATE transactions SET reference_no = 1 WHERE transaction_id = '5/y6/0'",
+     "missing original"),
+    ("UPDATE transactions SET reference_no = $X6 WHERE transaction_id = '5/y6/0'",
+     "reversed twice"),
+    ("UPDATE rounds SET cancelled = 0 WHERE round_id = 'r18'", "wrong round"),
     ("UPDATE entries SET amount = 119 WHERE item_no = $ITEM AND account = 10",
      "unbalanced entries"),
     ("UPDATE entries SET amount = -99 WHERE item_no = $ITEM AND account = 1",
@@ -212,7 +235,7 @@ CHANGES: list[tuple[str, str]] = [
     ("UPDATE batches SET commit_time_us = 5 WHERE sequence = 5", "broken chain"),
     ("UPDATE batches SET first_no = first_no + 1 WHERE sequence = 5",
      "batch out of place"),
-    ("UPDATE batches SET item_count = 99 WHERE sequence = 5", "missing item"),
+    ("UPDATE batches SET item_count = 999 WHERE sequence = 5", "missing item"),
     ("DELETE FROM batches WHERE sequence = 5", "missing batch"),
     ("DELETE FROM batches WHERE sequence = (SELECT max(sequence) FROM batches)",
      "missing batch"),
@@ -441,7 +464,7 @@ def test_every_kind_is_in_the_history(database: Database) -> None:
     connection.close()
 
     assert {kind for (kind,) in kinds} == {int(kind) for kind in Kind}
-    assert {state for (state,) in states} == set(State) - {State.ALIAS}
+    assert {state for (state,) in states} == set(State)
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,8 @@ def first_answer(answer: Any) -> Any:
     names = {field.name for field in copy.DESCRIPTOR.fields}
     receipts = list(copy.receipts) if "receipts" in names else []
     receipts += [copy.receipt] if "receipt" in names else []
+    if "reversals" in names:
+        receipts += [each.receipt for each in copy.reversals]
     for receipt in receipts:
         receipt.ClearField("current")
         receipt.ClearField("replayed")

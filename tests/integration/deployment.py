@@ -279,6 +279,32 @@ class Player(Reserving):
             **more,
         )
 
+    def rollback_list(
+        self, *originals: str, id_: str | None = None, **more: Any
+    ) -> pb.RollbackRequest:
+        """Build the rollback of a list."""
+        return requests.rollback(
+            player_id=self.player_id, originals=originals, transaction_id=id_, **more
+        )
+
+    def rollback_round(
+        self, id_: str | None = None, round_id: str = "round", **more: Any
+    ) -> pb.RollbackRequest:
+        """Build the rollback of a whole round."""
+        call = {"whole_round": True, "transaction_id": id_, **more}
+        return requests.rollback(**self._call(round_id, call))
+
+    def reinstate(
+        self, rollback: str, id_: str | None = None, **more: Any
+    ) -> pb.ReinstateRequest:
+        """Build the undo of a rollback."""
+        return requests.reinstate(
+            player_id=self.player_id,
+            rollback_transaction_id=rollback,
+            transaction_id=id_,
+            **more,
+        )
+
     def close(self, round_id: str = "round", **more: Any) -> pb.CloseRoundRequest:
         """Build the close of a round."""
         return requests.close_round(**self._call(round_id, more))

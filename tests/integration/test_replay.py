@@ -33,6 +33,9 @@ CALLS: dict[str, Build] = {
     "play of a win": lambda p, _: p.play(p.prize("5.00", "id")),
     "rollback": lambda p, _: p.rollback("b", "id"),
     "tombstone": lambda p, _: p.rollback("never", "id"),
+    "rollback of a list": lambda p, _: p.rollback_list("b", "never", id_="id"),
+    "rollback of a round": lambda p, _: p.rollback_round("id"),
+    "tombstone of a round": lambda p, _: p.rollback_round("id", "never"),
     "close": lambda p, _: p.close(),
     "close by a play": lambda p, _: p.play(round_closed=True),
     "award": lambda p, _: p.award("1.00", "id"),
@@ -157,6 +160,26 @@ MISMATCHES: dict[str, Differing] = {
         lambda p: p.rollback("never", "id"),
         lambda p: p.rollback("b", "id"),
         "original",
+    ),
+    "rollback of another list": (
+        lambda p: p.rollback_list("b", "never", id_="id"),
+        lambda p: p.rollback_list("never", "b", id_="id"),
+        "originals",
+    ),
+    "rollback of another round": (
+        lambda p: p.rollback_round("id"),
+        lambda p: p.rollback_round("id", "elsewhere"),
+        "round_id",
+    ),
+    "rollback of one of a list": (
+        lambda p: p.rollback_list("b", id_="id"),
+        lambda p: p.rollback("b", "id"),
+        "original",
+    ),
+    "rollback of the round of a bet": (
+        lambda p: p.rollback("b", "id"),
+        lambda p: p.rollback_round("id"),
+        "whole_round",
     ),
     "action of another amount": (
         lambda p: p.play(p.stake("1", "id"), p.prize("2", "id-2")),

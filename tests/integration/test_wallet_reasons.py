@@ -199,6 +199,19 @@ async def _(casino: Casino) -> Scene:
     return player, player.rollback("award"), {}
 
 
+@case("REINSTATE_NOT_ALLOWED")
+async def _(casino: Casino) -> Scene:
+    player = await casino.player()
+    await casino.studio.call(player.rollback("late", "back"))
+    return player, player.reinstate("back"), {}
+
+
+@case("TRANSACTION_NOT_FOUND")
+async def _(casino: Casino) -> Scene:
+    player = await casino.player()
+    return player, player.reinstate("nothing"), {"transaction_id": "nothing"}
+
+
 @case("FREE_ROUNDS_UNAVAILABLE")
 async def _(casino: Casino) -> Scene:
     player = await casino.player()

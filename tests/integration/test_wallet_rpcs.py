@@ -183,6 +183,32 @@ async def test_rollback(player: Player) -> None:
     assert_moved(reply.receipt, 3_000, 10_000, 3)
 
 
+async def test_reinstate(player: Player) -> None:
+    """The undo of a rollback takes the bet again, and reads name the rollback."""
+    studio, wallet = player.casino.studio, player.casino.studio.wallet
+    await studio.call(player.bet("30.00", "bet-1"))
+    await studio.call(player.rollback("bet-1", "back-1"))
+    reply = await wallet.reinstate(
+        player_id=player.player_id,
+        rollback_transaction_id="back-1",
+        transaction_id="again-1",
+        details="our mistake",
+    )
+    read = await wallet.get_transaction(
+        player_id=player.player_id,
+        transaction_id="again-1",
+        kind=TransactionKind.TRANSACTION_KIND_REINSTATE,
+    )
+    found = read.transaction
+
+    assert_moved(reply.receipt, -3_000, 7_000, 4)
+    assert not reply.reversals
+    assert found.kind == TransactionKind.TRANSACTION_KIND_REINSTATE
+    assert (found.amount.amount, found.cash.amount) == (3_000, -3_000)
+    assert (found.reference_transaction_id, found.details) == ("back-1", "our mistake")
+    assert found.ledger_id == reply.receipt.ledger_id
+
+
 async def test_close_round(player: Player) -> None:
     """A close answers the round with its totals."""
     studio = player.casino.studio

@@ -11,8 +11,12 @@ from cage.core.wallet import (
     CloseRound,
     GetBalance,
     Kind,
+    Original,
     Play,
+    Reinstate,
     Rollback,
+    RollbackList,
+    RollbackRound,
     Win,
 )
 
@@ -81,6 +85,40 @@ def release(transaction_id: str = "x1", name: str = "h1", **changes: Any) -> Rol
     """Give the rest of reserve h1 back."""
     content = {"original_kind": Kind.RESERVE, "releases": True}
     return rollback(transaction_id, name, **{**content, **changes})
+
+
+def rollback_list(
+    transaction_id: str, *original_ids: str | Original, **changes: Any
+) -> RollbackList:
+    """Roll back a list of originals."""
+    content: dict[str, Any] = {
+        "key_id": PLACE["key_id"],
+        "player_id": PLACE["player_id"],
+        "transaction_id": transaction_id,
+        "originals": tuple(
+            Original(transaction_id=each) if isinstance(each, str) else each
+            for each in original_ids
+        ),
+    }
+    return RollbackList(**{**content, **changes})
+
+
+def rollback_round(transaction_id: str = "x1", **changes: Any) -> RollbackRound:
+    """Roll back all of round r1."""
+    return RollbackRound(**{**PLACE, "transaction_id": transaction_id, **changes})
+
+
+def reinstate(
+    transaction_id: str = "y1", rollback_id: str = "x1", **changes: Any
+) -> Reinstate:
+    """Undo rollback x1."""
+    content: dict[str, Any] = {
+        "key_id": PLACE["key_id"],
+        "player_id": PLACE["player_id"],
+        "transaction_id": transaction_id,
+        "rollback_id": rollback_id,
+    }
+    return Reinstate(**{**content, **changes})
 
 
 def close_round(**changes: Any) -> CloseRound:

@@ -23,6 +23,7 @@ from tests.simulation.deployment import (
     set_blocks,
     set_status,
 )
+from tests.simulation.follow import IDS, an_id, follow
 from tests.simulation.office import (
     authorize,
     cancel,
@@ -57,12 +58,15 @@ from cage.core.wallet import (
     CloseRound,
     GetBalance,
     Kind,
+    Original,
     Play,
+    Reinstate,
     Rollback,
+    RollbackList,
+    RollbackRound,
     Win,
 )
 
-IDS = [f"t{number}" for number in range(1, 9)]
 AMOUNTS = [0, 1, 3, 10, 40, 50, 70, 90, 100, 101, 149, 150, 151]
 STATUSES = [PlayerStatus.ACTIVE] * 5 + list(PlayerStatus)
 RARE_KEYS = ["wide-key", LATE_KEY]
@@ -84,7 +88,7 @@ def place(rng: Random) -> dict[str, Any]:
         "key_id": rng.choice(["hub-key"] * 24 + ["strict-key"] * 4 + RARE_KEYS),
         "player_id": rng.choice(["ann"] * 4 + ["bob"]),
         "game_id": rng.choice(["slots"] * 12 + ["dice", "wheel"]),
-        "round_id": rng.choice(["r1", "r1", "r2"]),
+        "round_id": rng.choice(["r1", "r1", "r2", "r4"]),
     }
 
 
@@ -97,11 +101,6 @@ def own_key(rng: Random, key_id: str) -> str:
 def money(rng: Random) -> dict[str, Any]:
     """Draw the fields of a Money."""
     return {"currency_code": "EUR", "amount": rng.choice(AMOUNTS), "scale": 2}
-
-
-def an_id(rng: Random) -> str:
-    """Draw an id, that of another call more often than a new one."""
-    return rng.choice(IDS) if rng.random() < 0.6 else f"n{rng.randrange(10_000)}"
 
 
 def is_closed(rng: Random) -> bool:
@@ -175,6 +174,44 @@ def rollback(rng: Random) -> Rollback:
         transaction_id=rng.choice([original_id, rng.choice(IDS)]),
         original_id=original_id,
         original_kind=rng.choice(kinds),
+        round_closed=is_closed(rng),
+    )
+
+
+def rollback_list(rng: Random) -> RollbackList:
+    """Draw a rollback of up to four originals with different ids."""
+    where = place(rng)
+    ids = list({an_id(rng): None for _ in range(rng.choice([1, 2, 2, 3, 4]))})
+    kinds = [Kind.UNSPECIFIED] * 20 + [Kind.BET, Kind.WIN, Kind.REINSTATE]
+    return RollbackList(
+        key_id=where["key_id"],
+        player_id=where["player_id"],
+        transaction_id=rng.choice(IDS),
+        originals=tuple(
+            Original(transaction_id=id_, kind=rng.choice(kinds)) for id_ in ids
+        ),
+        round_closed=is_closed(rng),
+    )
+
+
+def rollback_round(rng: Random) -> RollbackRound:
+    """Draw the rollback of a round, mostly one that others play in."""
+    where = place(rng)
+    where["round_id"] = rng.choice([where["round_id"], "r3"])
+    return RollbackRound(
+        **where, transaction_id=rng.choice(IDS), round_closed=is_closed(rng)
+    )
+
+
+def reinstate(rng: Random) -> Reinstate:
+    """Draw the undo of a rollback, under an id of its own or that of the rollback."""
+    where = place(rng)
+    rollback_id = rng.choice(IDS)
+    return Reinstate(
+        key_id=where["key_id"],
+        player_id=where["player_id"],
+        transaction_id=rng.choice([rollback_id, rng.choice(IDS)]),
+        rollback_id=rollback_id,
         round_closed=is_closed(rng),
     )
 
@@ -267,7 +304,10 @@ KINDS: list[Callable[[Random], Any]] = [
     *[bet] * 6,
     *[win] * 4,
     *[play] * 5,
-    *[rollback] * 5,
+    *[rollback] * 4,
+    *[rollback_list] * 2,
+    rollback_round,
+    *[reinstate] * 3,
     *[award] * 2,
     *[adjust] * 2,
     *[reserve] * 3,
@@ -395,43 +435,6 @@ def any_command(rng: Random) -> Any:
     if roll < 0.15:
         return change(rng)
     return again(rng) if roll < 0.35 else wallet_command(rng)
-
-
-def follow(rng: Random, command: Any, earlier: Sequence[Any]) -> Any:
-    """Let a call be about what was sent before, if it refers and anything was."""
-    kinds: Any = Bet | Play | Reserve
-    if isinstance(command, Capture) or getattr(command, "releases", False):
-        kinds = Reserve
-    elif isinstance(command, Rollback):
-        kinds = rng.choice([kinds, kinds, Win | Award | Adjust])
-    elif isinstance(command, Adjust):
-        kinds = Bet | Play | Win | Award | Adjust | Reserve
-    moves = [each for each in earlier if isinstance(each, kinds)]
-    refers = isinstance(command, Win | Rollback | Adjust | Capture)
-    if not moves or not refers or rng.random() < 0.3:
-        return command
-    about = moves[-rng.randint(1, min(5, len(moves)))]
-    actions = getattr(about, "actions", [about])
-    ids = [each.transaction_id for each in actions]
-    command.key_id, command.player_id = about.key_id, about.player_id
-    if isinstance(command, Rollback):
-        command.original_id = rng.choice([*ids, *ids, command.original_id])
-        own_ids = [command.transaction_id, command.original_id, an_id(rng)]
-        command.transaction_id = rng.choice(own_ids)
-        if command.currency_code and actions and rng.random() < 0.5:
-            command.amount = getattr(actions[0], "amount", 0)
-    elif isinstance(command, Adjust):
-        command.game_id, command.round_id = about.game_id, about.round_id
-        command.round_closed = command.round_closed and bool(about.round_id)
-        if ids:
-            command.references = (Reference(transaction_id=rng.choice(ids)),)
-    elif isinstance(command, Capture):
-        command.game_id, command.round_id = about.game_id, about.round_id
-        command.reserve_transaction_id = about.transaction_id
-    else:
-        command.game_id, command.round_id = about.game_id, about.round_id
-        command.bet_transaction_id = rng.choice(["", *ids])
-    return command
 
 
 def expand(

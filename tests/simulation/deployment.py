@@ -394,7 +394,7 @@ def render(value: object) -> object:
     """Write an answer as plain data that can be compared."""
     if isinstance(value, CageError):
         told = (value.reason.value, dict(value.metadata), render(value.balance))
-        return ("refused", *told)
+        return ("refused", *told, value.transaction_id)
     if is_dataclass(value) and not isinstance(value, type):
         content = {f.name: render(getattr(value, f.name)) for f in fields(value)}
         return {"": type(value).__name__, **content}

@@ -22,12 +22,23 @@ from tests.simulation.rules import DEFAULTS
 
 from cage.core.adjust import Adjust
 from cage.core.reservation import Capture, Reserve
-from cage.core.wallet import Award, Bet, BetKind, Kind, Play, Rollback, Win
+from cage.core.wallet import (
+    Award,
+    Bet,
+    BetKind,
+    Play,
+    Reinstate,
+    Rollback,
+    RollbackList,
+    RollbackRound,
+    Win,
+)
 
 MAX = 2**63 - 1
 MIN = -(2**63)
 
-MOVE, REVERSE, CAPTURE = "move", "reverse", "capture"
+MOVE, REVERSE, REINSTATE = "move", "reverse", "reinstate"
+PART, CAPTURE = "part", "capture"
 # Refusals that show the balance.
 MONEY_REASONS = {
     "INSUFFICIENT_FUNDS",
@@ -47,6 +58,8 @@ class RefusedError(Exception):
         self.reason = reason
         self.is_state = is_state
         self.shows = shows
+        # Which of several transactions is refused.
+        self.about = ""
         self.metadata = metadata
 
 
@@ -86,6 +99,15 @@ class Row:
     # Of a rollback: what it reversed, or as which rollback it answers.
     reversed_rows: list["Row"] = field(default_factory=list)
     stands_for: "Row | None" = None
+    # Of a rollback: what undid it. Of a reinstatement: the rollback that it undoes.
+    undone: "Row | None" = None
+    undoes: "Row | None" = None
+    # Of a rollback or a reinstatement: the kind of the transaction it is about, or
+    # whether it is about several, and then what became of each: id, kind, row.
+    about_kind: str = ""
+    span: str = ""
+    parts: list[tuple[str, int, "Row"]] = field(default_factory=list)
+    integration: str = ""
 
     def captured(self) -> int:
         """Return what was captured of a reserve."""
@@ -112,6 +134,8 @@ class RoundRows:
     is_closed: bool = False
     # The last row of the call that closed it.
     closer: Row | None = None
+    # The rollbacks of the whole round that stand.
+    cancellers: list[Row] = field(default_factory=list)
 
     def close(self, row: Row) -> None:
         """Close the round by a call, unless it is closed."""
@@ -137,7 +161,7 @@ class RoundRows:
 
     def state(self) -> str:
         """Return OPEN, CLOSED or CANCELLED."""
-        if self.stakes() and not self.standing():
+        if self.cancellers or (self.stakes() and not self.standing()):
             return "CANCELLED"
         return "CLOSED" if self.is_closed else "OPEN"
 
@@ -186,12 +210,19 @@ def names_of(command: Any) -> tuple[list[tuple[str, str, str]], list[str]]:
         ]
     if isinstance(command, Rollback):
         return [(REVERSE, command.transaction_id, "ROLLBACK")], [command.original_id]
+    if isinstance(command, RollbackList):
+        names = [original.transaction_id for original in command.originals]
+        return [(REVERSE, command.transaction_id, "ROLLBACK")], names
+    if isinstance(command, RollbackRound):
+        return [(REVERSE, command.transaction_id, "ROLLBACK")], []
+    if isinstance(command, Reinstate):
+        return [(REINSTATE, command.transaction_id, "REINSTATE")], []
     if isinstance(command, Adjust):
         named = [reference.transaction_id for reference in command.references]
         return [(MOVE, command.transaction_id, "ADJUST")], named
     if isinstance(command, Capture):
-        names = (CAPTURE, command.transaction_id, "CAPTURE")
-        return [names], [command.reserve_transaction_id]
+        own = (CAPTURE, command.transaction_id, "CAPTURE")
+        return [own], [command.reserve_transaction_id]
     if isinstance(command, Bet | Win | Award | Reserve):
         named = [id_ for id_ in (getattr(command, "bet_transaction_id", ""),) if id_]
         kind = type(command).__name__.upper()
@@ -320,13 +351,12 @@ class Ledger:
 
     def _put(self, command: Any, space: str, transaction_id: str, row: Row) -> Row:
         row.transaction_id = transaction_id
-        integration = GAME_KEYS[command.key_id][0]
+        row.integration = integration = GAME_KEYS[command.key_id][0]
         self._post(command.player_id, row)
         self.ids[space, integration, command.player_id, transaction_id] = row
         if self._rule(command, "id_scope") == "INTEGRATION":
             # A rollback that takes the id of an unknown original may name its kind.
-            sent = Kind(getattr(command, "original_kind", 0)).name
-            kind = row.kind or ("" if sent == "UNSPECIFIED" else sent)
+            kind = "" if row.kind == "UNSPECIFIED" else row.kind
             claim = (command.player_id, kind)
             self.claims.setdefault((space, integration, transaction_id), claim)
         return row

@@ -18,8 +18,8 @@ from tests.simulation.deployment import (
 from tests.simulation.ledger import MAX, MOVE, RefusedError, RoundRows, Row
 from tests.simulation.model_adjusts import Adjusts
 from tests.simulation.model_limits import Limits
+from tests.simulation.model_reinstatements import Reinstatements
 from tests.simulation.model_reserves import Reserves
-from tests.simulation.model_rollbacks import Rollbacks
 from tests.simulation.model_wins import Wins
 from tests.simulation.rules import named
 from tests.simulation.spoils import WALLET
@@ -31,12 +31,12 @@ from cage.core.session import EndSession
 from cage.core.wallet import Bet, CloseRound, GetBalance, Play, Win
 
 
-class Model(Wins, Rollbacks, Adjusts, Reserves, Limits):
+class Model(Wins, Reinstatements, Adjusts, Reserves, Limits):
     """Answer commands from what was answered before."""
 
     def apply(self, command: Any) -> Any:
         """Return the answer to a command: a dictionary, or the refusal."""
-        # Only a play may move something before it is refused.
+        # Beside what is about several, only a play may move before it is refused.
         before = copy.deepcopy(self.__dict__) if isinstance(command, Play) else None
         try:
             if isinstance(command, WALLET):
@@ -49,7 +49,8 @@ class Model(Wins, Rollbacks, Adjusts, Reserves, Limits):
             shown = None
             if refusal.shows is not None:
                 shown = tuple(self.wallets[refusal.shows])
-            return ("refused", refusal.reason, refusal.metadata, shown)
+            told = (refusal.reason, refusal.metadata, shown, refusal.about)
+            return ("refused", *told)
 
     def _Bet(self, bet: Bet) -> dict[str, Any]:  # noqa: N802 - named after the call
         player_id = self._player(bet)
@@ -110,6 +111,8 @@ class Model(Wins, Rollbacks, Adjusts, Reserves, Limits):
         key = (bet.player_id, bet.game_id, bet.round_id)
         round_ = self.rounds.get(key)
         if round_ is not None:
+            if round_.cancellers:
+                raise RefusedError("ALREADY_ROLLED_BACK", is_state=True)
             if round_.is_closed:
                 raise RefusedError("ROUND_CLOSED", is_state=True)
             self._round_currency(round_, bet.currency_code)

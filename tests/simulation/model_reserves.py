@@ -30,6 +30,8 @@ class Reserves(Ledger):
         key = (sent.player_id, sent.game_id, sent.round_id)
         round_ = self.rounds.get(key)
         if round_ is not None:
+            if round_.cancellers:
+                raise RefusedError("ALREADY_ROLLED_BACK", is_state=True)
             if round_.is_closed:
                 raise RefusedError("ROUND_CLOSED", is_state=True)
             self._round_currency(round_, sent.currency_code)

@@ -48,7 +48,7 @@ class Wins(Ledger):
         bet = None
         if win.bet_transaction_id:
             bet = self._bet_of(win)
-        elif round_ is None or not round_.stakes():
+        elif round_ is None or not (round_.stakes() or round_.cancellers):
             self._without_bet(win)
         if round_ is None:
             self._account_currency(win.player_id, win.currency_code, is_state=True)

@@ -19,7 +19,7 @@ from tests.simulation.calls import (
 )
 from tests.simulation.commands import Again, expand
 from tests.simulation.deployment import Clock, contents, fresh_database
-from tests.simulation.ledger import CAPTURE, MOVE, REVERSE
+from tests.simulation.ledger import CAPTURE, MOVE, PART, REINSTATE, REVERSE
 from tests.simulation.model import Model
 from tests.simulation.rules import switch_rules
 from tests.simulation.spoils import WALLET
@@ -228,6 +228,8 @@ def in_order(model: Model) -> list[tuple[int, str]]:
         MOVE: KeySpace.MOVE,
         REVERSE: KeySpace.REVERSE,
         CAPTURE: KeySpace.CAPTURE,
+        REINSTATE: KeySpace.REINSTATE,
+        PART: KeySpace.PART,
     }
     return [(spaces[space], name) for space, _, _, name in model.ids]
 

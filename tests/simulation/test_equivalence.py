@@ -28,6 +28,7 @@ from tests.simulation.deployment import (
     open_writer,
     render,
 )
+from tests.simulation.reversals import reversal
 from tests.simulation.rules import first_rules
 
 from cage.core.book import Book
@@ -43,7 +44,7 @@ PLACE = {
 }
 STAKE = {"currency_code": "EUR", "amount": 10, "scale": 2}
 SIZES = st.lists(st.sampled_from([1, 2, 3, 5, 8, 13, 40]), min_size=1, max_size=6)
-INTERNAL = ("refused", "INTERNAL", {}, None)
+INTERNAL = ("refused", "INTERNAL", {}, None, "")
 
 
 class Poison(GetBalance):
@@ -124,6 +125,17 @@ def test_any_batches_equal_one_by_one(
     commands = expand(numbers, command_or_poison)
 
     assert_equivalent([*first_rules(rules), *commands], sizes)
+
+
+@settings(max_examples=80)
+@given(rules=NUMBERS, numbers=histories(), sizes=SIZES)
+def test_any_batches_of_reversals_equal_one_by_one(
+    rules: int, numbers: list[int], sizes: list[int]
+) -> None:
+    """Lists, rounds and reinstatements may be about calls of their own batch."""
+    commands = expand(numbers, reversal)
+
+    assert_equivalent([*first_rules(rules)[: rules % 2], *commands], sizes)
 
 
 def test_sessions_end_in_order() -> None:

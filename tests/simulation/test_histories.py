@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from tests.simulation.calls import award, bet, rollback, win
+from tests.simulation.calls import adjust, award, bet, rollback, win
 from tests.simulation.deployment import Desk
 from tests.simulation.model import Model
 from tests.simulation.rules import VALUES, named
@@ -29,6 +29,10 @@ HISTORIES: dict[str, tuple[dict[str, str], list[Any]]] = {
     "a win without its bet passes where another bet was rolled back": (
         {"win_without_bet": "ACCEPT"},
         [bet("b1"), rollback("x1", "b1"), win("w1", bet_transaction_id="lost")],
+    ),
+    "an adjustment of an adjustment is on the account of what that corrected": (
+        {},
+        [award("a1", 7, round_id="r1"), adjust("c1", 2, "a1"), adjust("c2", 3, "c1")],
     ),
     "an award goes back to the account that paid it": (
         {"win_rollback": "ALLOW_NEGATIVE"},

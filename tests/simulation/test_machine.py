@@ -35,6 +35,7 @@ from tests.simulation.deployment import (
     set_status,
 )
 from tests.simulation.model import Model
+from tests.simulation.reversals import reversal
 from tests.simulation.rules import VALUES, first_rules, switch_rules
 from tests.simulation.spoils import WALLET
 
@@ -53,6 +54,7 @@ from cage.core.wallet import (
     Kind,
     PlayReceipt,
     Receipt,
+    ReversalReceipt,
     State,
     Transaction,
     Wallet,
@@ -69,8 +71,10 @@ PLAYER_ACCOUNTS = {
 HOUSE_ACCOUNTS = {Account.GAME, Account.AWARD, Account.TIP}
 # What a stored refusal may touch: its rows, the chain of its wallet, the journal.
 TOUCHED = {"transactions", "wallets", "batches", "lanes", "id_claims"}
-# What a rollback leaves that the rules refuse because its original is unknown.
+# What a rollback leaves that the rules refuse because its original, or its round, is
+# unknown.
 UNKNOWN = {State.TOMBSTONE, State.ALIAS}
+NOT_FOUND = {"TRANSACTION_NOT_FOUND", "ROUND_NOT_FOUND"}
 
 
 def observed(outcome: object) -> Any:
@@ -78,9 +82,19 @@ def observed(outcome: object) -> Any:
     if isinstance(outcome, CageError):
         shown = outcome.balance
         balance = shown_balance(shown) if isinstance(shown, Balance) else None
-        return ("refused", outcome.reason.value, dict(outcome.metadata), balance)
+        told = (outcome.reason.value, dict(outcome.metadata), balance)
+        return ("refused", *told, outcome.transaction_id)
     if isinstance(outcome, Receipt):
         return shown_receipt(outcome)
+    if isinstance(outcome, ReversalReceipt):
+        return {
+            "receipt": shown_receipt(outcome.receipt),
+            "parts": [
+                (part.transaction_id, part.kind, shown_receipt(part.receipt))
+                for part in outcome.parts
+            ],
+            "moved": [(row.cash, row.bonus) for row in outcome.moved],
+        }
     if isinstance(outcome, PlayReceipt):
         current = outcome.current
         return {
@@ -196,13 +210,11 @@ class WalletMachine(RuleBasedStateMachine):
         changed = {name for name, rows in tables.items() if rows != before[name]}
         count = len(before["transactions"])
 
-        assert changed <= TOUCHED
+        assert changed <= TOUCHED | ({"rounds"} if reasons & NOT_FOUND else set())
         assert tables["transactions"][:count] == before["transactions"]
         assert len(tables["transactions"]) == count + stored
         states = {row[7] for row in tables["transactions"][count:]}
-        assert states <= {State.REFUSED} | (
-            UNKNOWN if "TRANSACTION_NOT_FOUND" in reasons else set()
-        )
+        assert states <= {State.REFUSED} | (UNKNOWN if reasons & NOT_FOUND else set())
 
     @initialize(number=NUMBERS)
     def choose_rules(self, number: int) -> None:
@@ -218,6 +230,11 @@ class WalletMachine(RuleBasedStateMachine):
     def batch(self, numbers: list[int]) -> None:
         """Send several calls in one batch."""
         self.send(*self.draw(numbers))
+
+    @rule(numbers=st.lists(NUMBERS, min_size=4, max_size=12))
+    def reverse(self, numbers: list[int]) -> None:
+        """Send a batch of calls that reverse and reinstate one another."""
+        self.send(*expand(numbers, reversal, self.history))
 
     @rule(number=NUMBERS)
     def change(self, number: int) -> None:

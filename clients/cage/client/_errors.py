@@ -59,6 +59,7 @@ this client may send a reason without a class: that is a plain CageError, and it
     |   +-- ReferenceMismatchError
     |   +-- AlreadySettledError
     |   +-- RollbackNotAllowedError
+    |   +-- ReinstateNotAllowedError
     |   +-- TransactionMismatchError
     |   +-- RequestMismatchError
     |   +-- IdTakenError
@@ -96,9 +97,10 @@ class CageError(Exception):
     prefix, empty when there is none; ``metadata`` the variables that
     ``error_reason.proto`` documents for the reason; ``advice`` the one thing to do
     next; ``player_message`` a sentence for the player, often empty; ``balance`` the
-    current balance where the refusal concerns money, else None; ``retry_delay_s``
-    the server's wish in seconds, else None; ``request`` what was sent, with the id
-    that a rollback has to name, None where it is not known.
+    current balance where the refusal concerns money, else None; ``transaction_id``
+    which of several transactions of one call was refused, often empty;
+    ``retry_delay_s`` the server's wish in seconds, else None; ``request`` what was
+    sent, with the id that a rollback has to name, None where it is not known.
 
     ``code``, ``reason`` and ``advice`` of a class are what the contract documents;
     an instance from the wire holds what the server sent.
@@ -118,6 +120,7 @@ class CageError(Exception):
         metadata: Mapping[str, str] | None = None,
         player_message: str = "",
         balance: Balance | None = None,
+        transaction_id: str = "",
         retry_delay_s: float | None = None,
         request: Message | None = None,
     ) -> None:
@@ -129,6 +132,7 @@ class CageError(Exception):
         self.metadata: Mapping[str, str] = dict(metadata or {})
         self.player_message = player_message
         self.balance = balance
+        self.transaction_id = transaction_id
         self.retry_delay_s = retry_delay_s
         self.request = request
 
@@ -412,6 +416,12 @@ class RollbackNotAllowedError(ConflictError):
     """Say that the original is of a kind that is not rolled back."""
 
     reason = "ROLLBACK_NOT_ALLOWED"
+
+
+class ReinstateNotAllowedError(ConflictError):
+    """Say that the rollback moved nothing that could be reinstated."""
+
+    reason = "REINSTATE_NOT_ALLOWED"
 
 
 class TransactionMismatchError(ConflictError):

@@ -20,6 +20,7 @@ from cage.wallet.v1.wallet_service_pb2 import (
     CloseRoundResponse,
     GetBalanceResponse,
     PlayResponse,
+    ReinstateResponse,
     ReleaseResponse,
     ReserveResponse,
     RollbackResponse,
@@ -63,6 +64,7 @@ class Operations:
     win = _operation(requests.win, WinResponse)
     play = _operation(requests.play, PlayResponse)
     rollback = _operation(requests.rollback, RollbackResponse)
+    reinstate = _operation(requests.reinstate, ReinstateResponse)
     close_round = _operation(requests.close_round, CloseRoundResponse)
     award = _operation(requests.award, AwardResponse)
     adjust = _operation(requests.adjust, AdjustResponse)

@@ -73,6 +73,7 @@ def error_from_status(
         metadata=dict(info.metadata),
         player_message=detail.player_message,
         balance=detail.balance if detail.HasField("balance") else None,
+        transaction_id=detail.transaction_id,
         retry_delay_s=retry_delay_s,
         request=request,
     )
@@ -93,6 +94,7 @@ def status_from_error(error: CageError) -> status_pb2.Status:
                 advice=error.advice,
                 player_message=error.player_message,
                 balance=error.balance,
+                transaction_id=error.transaction_id,
             )
         )
     if error.retry_delay_s is not None:

@@ -49,6 +49,8 @@ from cage.wallet.v1.wallet_service_pb2 import (
     ListUnfinishedRoundsResponse,
     PlayRequest,
     PlayResponse,
+    ReinstateRequest,
+    ReinstateResponse,
     ReleaseRequest,
     ReleaseResponse,
     ReserveRequest,
@@ -68,6 +70,7 @@ OperationRequest: TypeAlias = (
     | WinRequest
     | PlayRequest
     | RollbackRequest
+    | ReinstateRequest
     | CloseRoundRequest
     | AwardRequest
     | AdjustRequest
@@ -81,6 +84,7 @@ OperationReply: TypeAlias = (
     | WinResponse
     | PlayResponse
     | RollbackResponse
+    | ReinstateResponse
     | CloseRoundResponse
     | AwardResponse
     | AdjustResponse

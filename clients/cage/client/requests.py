@@ -35,6 +35,7 @@ from cage.wallet.v1.wallet_service_pb2 import (
     PlayRequest,
     PlayWin,
     Reference,
+    ReinstateRequest,
     ReleaseRequest,
     ReserveRequest,
     RollbackRequest,
@@ -51,6 +52,7 @@ __all__ = [
     "play",
     "play_bet",
     "play_win",
+    "reinstate",
     "release",
     "reserve",
     "rollback",
@@ -219,10 +221,12 @@ def play_win(
 def rollback(
     *,
     player_id: str,
-    original_transaction_id: str,
+    original_transaction_id: str = "",
     original_kind: TransactionKind.ValueType = (
         TransactionKind.TRANSACTION_KIND_UNSPECIFIED
     ),
+    originals: Iterable[Original | str] = (),
+    whole_round: bool = False,
     transaction_id: str | None = None,
     game_id: str = "",
     round_id: str = "",
@@ -234,12 +238,19 @@ def rollback(
 ) -> RollbackRequest:
     """Reverse an earlier transaction, whose amount comes from the ledger.
 
-    An unknown original succeeds with ``tombstone``: should it come later it is
-    refused. After UnknownOutcomeError repeat it until it is answered.
+    Or several: ``originals``, their ids in order, or the ``whole_round`` of ``game_id``
+    and ``round_id``; all or nothing, with an answer for each in ``reversals``. An
+    unknown original succeeds with ``tombstone``: should it come later it is refused,
+    and so is a bet of an unknown round. After UnknownOutcomeError repeat it until it
+    is answered.
 
     Raises AlreadySettledError, RollbackNotAllowedError, ReferenceMismatchError,
-    TransactionMismatchError, PlayerNotFoundError, BalanceOutOfRangeError.
+    TransactionMismatchError, PlayerNotFoundError, BalanceOutOfRangeError; of several
+    the error's ``transaction_id`` is the one that was refused.
     """
+    original = None
+    if original_transaction_id:
+        original = Original(kind=original_kind, transaction_id=original_transaction_id)
     return RollbackRequest(
         player_id=player_id,
         game_id=game_id,
@@ -250,7 +261,44 @@ def rollback(
         round_closed=round_closed,
         occur_time=timestamp_of(occur_time),
         details=details,
-        original=Original(kind=original_kind, transaction_id=original_transaction_id),
+        original=original,
+        originals=[
+            Original(transaction_id=each) if isinstance(each, str) else each
+            for each in originals
+        ],
+        whole_round=whole_round,
+    )
+
+
+def reinstate(
+    *,
+    player_id: str,
+    rollback_transaction_id: str,
+    transaction_id: str | None = None,
+    game_id: str = "",
+    round_id: str = "",
+    session_token: str = "",
+    round_closed: bool = False,
+    occur_time: datetime | None = None,
+    details: str = "",
+) -> ReinstateRequest:
+    """Undo a rollback, once: what it reversed stands again.
+
+    A new rollback may then reverse the original again.
+
+    Raises TransactionNotFoundError, ReinstateNotAllowedError, InsufficientFundsError
+    for money that was spent, AlreadyRolledBackError, TransactionMismatchError.
+    """
+    return ReinstateRequest(
+        player_id=player_id,
+        game_id=game_id,
+        round_id=round_id,
+        transaction_id=transaction_id or new_id(),
+        session_token=session_token,
+        round_closed=round_closed,
+        occur_time=timestamp_of(occur_time),
+        details=details,
+        rollback_transaction_id=rollback_transaction_id,
     )
 
 

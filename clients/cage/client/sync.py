@@ -172,6 +172,7 @@ class _SyncOperations(_Facade[_Travelling_co]):
     win = _blocking(Operations.win)
     play = _blocking(Operations.play)
     rollback = _blocking(Operations.rollback)
+    reinstate = _blocking(Operations.reinstate)
     close_round = _blocking(Operations.close_round)
     award = _blocking(Operations.award)
     adjust = _blocking(Operations.adjust)

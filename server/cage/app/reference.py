@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from cage.core.wallet import KeySpace, Transaction
+from cage.core.wallet import REVERSING, Kind, Transaction, caller_id
+
+_BACK = (Kind.ROLLBACK, Kind.RELEASE)
 
 
 class TransactionReads(Protocol):
@@ -21,27 +23,30 @@ async def reference_ids(
 ) -> list[str]:
     """Return, for each row of a lane, the caller's id of what it refers to.
 
-    That is the bet of a win and the original of a rollback; empty without one.
+    That is the bet of a win, the original of a rollback and the rollback of a
+    reinstatement; empty without one.
     """
     by_no = {row.item_no: row for row in rows}
     missing = {row.reference_no for row in rows if row.reference_no} - by_no.keys()
     while missing:
         found = await reads.transactions_by_no(lane, sorted(missing))
         by_no |= {row.item_no: row for row in found}
-        # An alias refers to a rollback, which refers to an original.
-        missing = {
-            row.reference_no for row in found if _is_reversal(row)
-        } - by_no.keys()
+        # An alias refers to a rollback, which refers to an original, and so does what
+        # undid a rollback.
+        missing = {row.reference_no for row in found if row.kind in REVERSING}
+        missing -= {0, *by_no}
     return [_original_id(row, by_no) for row in rows]
 
 
-def _is_reversal(row: Transaction) -> bool:
-    return row.key_space == KeySpace.REVERSE
-
-
 def _original_id(row: Transaction, by_no: dict[int, Transaction]) -> str:
-    """Follow the references of a row to the first that is no rollback itself."""
+    """Follow the references of a row to the first that is of another kind.
+
+    That is the original of a rollback and the rollback of a reinstatement.
+    """
     reference = by_no.get(row.reference_no)
-    while reference is not None and _is_reversal(reference):
-        reference = by_no.get(reference.reference_no)
-    return reference.transaction_id if reference is not None else ""
+    if row.kind in REVERSING:
+        # A rollback of a reserve that was released before stands for the release.
+        same = (row.kind,) if row.kind == Kind.REINSTATE else _BACK
+        while reference is not None and reference.kind in same:
+            reference = by_no.get(reference.reference_no)
+    return caller_id(reference) if reference is not None else ""

@@ -28,7 +28,10 @@ from cage.core.wallet import (
     KeySpace,
     Kind,
     Play,
+    Reinstate,
     Rollback,
+    RollbackList,
+    RollbackRound,
     Transaction,
     Win,
 )
@@ -38,6 +41,9 @@ WalletCommand = (
     | Win
     | Play
     | Rollback
+    | RollbackList
+    | RollbackRound
+    | Reinstate
     | CloseRound
     | Award
     | Adjust
@@ -63,7 +69,7 @@ class TransactionView:
     """Show one stored transaction to its reader.
 
     ``reference_id`` is the caller's id of the transaction it refers to: the bet of
-    a win, the original of a rollback; empty without one.
+    a win, the original of a rollback, the rollback that was undone; empty without one.
     """
 
     gate: Gate
@@ -207,6 +213,7 @@ _KEY_SPACES = {
     Kind.ROLLBACK: KeySpace.REVERSE,
     Kind.RELEASE: KeySpace.REVERSE,
     Kind.CAPTURE: KeySpace.CAPTURE,
+    Kind.REINSTATE: KeySpace.REINSTATE,
     Kind.CLOSE_ROUND: KeySpace.CLOSE,
     Kind.DEPOSIT: KeySpace.PAYMENT,
 }

@@ -7,14 +7,13 @@ one after the other; the funds, by the rules; the range of the balance.
 
 from dataclasses import dataclass
 
-from cage.core.bet import close_round
 from cage.core.book import Book, canonical
 from cage.core.errors import CageError, Reason
 from cage.core.money import INT64_MAX, INT64_MIN, to_ledger_signed
 from cage.core.player import Gate
 from cage.core.registry import ApiKey, Game
 from cage.core.replay import mismatch, replay_state, stored_extra
-from cage.core.round import Round
+from cage.core.round import Round, close_round
 from cage.core.rules import AdjustOverdraftRule
 from cage.core.wallet import (
     FLAG_ROUND_CLOSED,
@@ -165,6 +164,7 @@ def _post(
     """Move a judged adjustment and count it in its round."""
     round_ = book.round((gate.player_no, game.game_no, adjust.round_id))
     cash, bonus = split
+    house = _house(references[0])
     extra = {**(adjust.extra or {}), "references": _names(adjust)}
     row = book.record(
         gate,
@@ -184,7 +184,8 @@ def _post(
         # As that of a win: one transaction, or 0 for the whole round.
         reference_no=references[0].item_no if len(references) == 1 else 0,
         extra=canonical(extra),
-        house=_house(references[0]),
+        variant=int(house),
+        house=house,
     )
     if round_ is not None:
         round_.adjust_count += 1
@@ -195,7 +196,12 @@ def _post(
 
 
 def _house(row: Transaction) -> Account:
-    """Return the account that a transaction moved money with."""
+    """Return the account that a transaction moved money with.
+
+    An adjustment keeps it: what it corrected itself is not at hand.
+    """
+    if row.kind == Kind.ADJUST:
+        return Account(row.variant)
     if row.kind == Kind.AWARD:
         return Account.AWARD
     is_tip = row.kind == Kind.BET and row.variant == BetKind.TIP

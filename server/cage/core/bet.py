@@ -14,7 +14,7 @@ from cage.core.player import Gate
 from cage.core.registry import ApiKey, Game
 from cage.core.replay import differing_field, replay_state
 from cage.core.reservation import Reserve
-from cage.core.round import Round
+from cage.core.round import Round, close_round
 from cage.core.rules import RefusedBetRule
 from cage.core.session import judge_session
 from cage.core.wallet import (
@@ -98,6 +98,8 @@ def judge_bet(
     """Let a bet pass its round, its campaign and the player's limits and funds."""
     round_ = book.round((gate.player_no, game.game_no, bet.round_id))
     if round_ is not None:
+        if round_.cancelled:
+            raise CageError(Reason.ALREADY_ROLLED_BACK)
         if round_.closed:
             raise CageError(Reason.ROUND_CLOSED)
         judge_round_currency(book, round_, wallet)
@@ -167,13 +169,6 @@ def post_bet(
     if bet.round_closed:
         close_round(round_, book.now_us)
     return row
-
-
-def close_round(round_: Round, now_us: int) -> None:
-    """Close a round that is still open."""
-    if not round_.closed:
-        round_.closed = 1
-        round_.close_time_us = round_.close_time_us or now_us
 
 
 def store_refusal(

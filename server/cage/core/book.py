@@ -7,12 +7,12 @@ commit.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from cage.core.claimed import drop_claim, take_claim
 from cage.core.counter import (
     COUNTED,
-    REVERSING,
     CounterKey,
     count_row,
     counts_in,
@@ -30,6 +30,7 @@ from cage.core.session import LaunchToken, Session, SessionToken
 from cage.core.wallet import (
     ANCHOR_EVERY,
     FLAG_TEST,
+    REVERSING,
     Account,
     Balance,
     Claim,
@@ -417,22 +418,28 @@ class Book:
         self.requests[request.actor, request.request_id] = request
         self.new_requests.append(request)
 
-    def mark(self, wallet: Wallet, key: RoundKey) -> "Mark":
-        """Remember the state of one wallet and one round, to undo a Play."""
-        round_ = self.rounds.get(key)
+    def mark(self, wallets: Iterable[Wallet], rounds: Iterable[RoundKey]) -> "Mark":
+        """Remember the state of wallets and rounds, to undo what moves only them."""
+        wallet_keys = ((each.player_no, each.currency_no, each) for each in wallets)
         return Mark(
             next_no=self.next_no,
             transaction_count=len(self.transactions),
             entry_count=len(self.entries),
-            wallet=replace(wallet),
-            round_key=key,
-            round_=None if round_ is None else replace(round_, added=[*round_.added]),
-            round_dirty=key in self.dirty_rounds,
-            wallet_dirty=(wallet.player_no, wallet.currency_no) in self.dirty_wallets,
+            wallets={
+                (player_no, currency_no): (
+                    replace(wallet),
+                    (player_no, currency_no) in self.dirty_wallets,
+                )
+                for player_no, currency_no, wallet in wallet_keys
+            },
+            rounds={
+                key: (_copy(self.rounds.get(key)), key in self.dirty_rounds)
+                for key in rounds
+            },
         )
 
-    def undo(self, mark: "Mark") -> Wallet:
-        """Take back everything since a mark; return the wallet as it was."""
+    def undo(self, mark: "Mark") -> None:
+        """Take back everything since a mark. Wallets and rounds are other objects."""
         for row in self.transactions[mark.transaction_count :]:
             del self.ids[
                 row.player_no, row.integration_no, row.key_space, row.transaction_id
@@ -444,33 +451,36 @@ class Book:
         del self.transactions[mark.transaction_count :]
         del self.entries[mark.entry_count :]
         self.next_no = mark.next_no
-        wallet = mark.wallet
-        wallet_key = (wallet.player_no, wallet.currency_no)
-        self.wallets[wallet_key] = wallet
-        self.dirty_wallets.pop(wallet_key, None)
-        if mark.wallet_dirty:
-            self.dirty_wallets[wallet_key] = wallet
-        self.rounds.pop(mark.round_key, None)
-        self.dirty_rounds.pop(mark.round_key, None)
-        if mark.round_ is not None:
-            self.rounds[mark.round_key] = mark.round_
-            if mark.round_dirty:
-                self.dirty_rounds[mark.round_key] = mark.round_
-        return wallet
+        for wallet_key, (wallet, is_dirty) in mark.wallets.items():
+            self.wallets[wallet_key] = wallet
+            self.dirty_wallets.pop(wallet_key, None)
+            if is_dirty:
+                self.dirty_wallets[wallet_key] = wallet
+        for round_key, (round_, is_dirty) in mark.rounds.items():
+            self.rounds.pop(round_key, None)
+            self.dirty_rounds.pop(round_key, None)
+            if round_ is not None:
+                self.rounds[round_key] = round_
+                if is_dirty:
+                    self.dirty_rounds[round_key] = round_
+
+
+def _copy(round_: Round | None) -> Round | None:
+    return None if round_ is None else replace(round_, added=[*round_.added])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """Remember where a Play began."""
+    """Remember where a command of several moves began.
+
+    Each wallet and each round is there as it was, with whether it was to be written.
+    """
 
     next_no: int
     transaction_count: int
     entry_count: int
-    wallet: Wallet
-    round_key: RoundKey
-    round_: Round | None
-    round_dirty: bool
-    wallet_dirty: bool
+    wallets: dict[WalletKey, tuple[Wallet, bool]]
+    rounds: dict[RoundKey, tuple[Round | None, bool]]
 
 
 def canonical(value: object) -> str:

@@ -19,7 +19,18 @@ from cage.core.registry import ApiKey
 from cage.core.replay import mismatch
 from cage.core.reservation import Capture, Reserve
 from cage.core.rules import IdScopeRule
-from cage.core.wallet import Award, Bet, KeySpace, Kind, Play, Rollback, Win
+from cage.core.wallet import (
+    Award,
+    Bet,
+    KeySpace,
+    Kind,
+    Play,
+    Reinstate,
+    Rollback,
+    RollbackList,
+    RollbackRound,
+    Win,
+)
 
 _MOVE, _REVERSE = int(KeySpace.MOVE), int(KeySpace.REVERSE)
 _CAPTURE = int(KeySpace.CAPTURE)
@@ -44,8 +55,10 @@ def own_ids(command: object) -> Iterator[Named]:
     if isinstance(command, Play):
         for action in command.actions:
             yield from own_ids(action)
-    elif isinstance(command, Rollback):
+    elif isinstance(command, Rollback | RollbackList | RollbackRound):
         yield _REVERSE, command.transaction_id, Kind.ROLLBACK
+    elif isinstance(command, Reinstate):
+        yield int(KeySpace.REINSTATE), command.transaction_id, Kind.REINSTATE
     elif isinstance(command, Bet):
         yield _MOVE, command.transaction_id, Kind.BET
     elif isinstance(command, Win):
@@ -67,6 +80,9 @@ def named_ids(command: object) -> Iterator[str]:
             yield from named_ids(action)
     elif isinstance(command, Rollback):
         yield command.original_id
+    elif isinstance(command, RollbackList):
+        for original in command.originals:
+            yield original.transaction_id
     elif isinstance(command, Win) and command.bet_transaction_id:
         yield command.bet_transaction_id
     elif isinstance(command, Capture):

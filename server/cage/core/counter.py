@@ -23,7 +23,7 @@ from cage.core.limit import (
 from cage.core.money import decimal_text
 from cage.core.payment import Payment
 from cage.core.player import Gate
-from cage.core.wallet import Kind, Transaction, Wallet
+from cage.core.wallet import REVERSING, Kind, Transaction, Wallet
 
 if TYPE_CHECKING:
     from cage.core.book import Book
@@ -36,8 +36,6 @@ Count = list[int]
 
 # Where a row keeps what it counted, inside of ``extra``.
 COUNTED = "counted"
-# Rows that give back, and take back, what earlier rows counted.
-REVERSING = frozenset({int(Kind.ROLLBACK), int(Kind.RELEASE)})
 # Rows whose amount is a wager. A reserve is one at once, because all of it may be
 # captured; what is released counts no more.
 WAGERS = frozenset({int(Kind.BET), int(Kind.RESERVE)})
@@ -153,7 +151,10 @@ def count_row(
     book: "Book", gate: Gate, row: Transaction, round_: "Round | None"
 ) -> list[Count]:
     """Move the counters by one posted row; return what it counted."""
-    if row.kind == _RELEASE:
+    if row.kind in REVERSING and row.variant:
+        # Of a list or a round: its parts have counted.
+        counts = []
+    elif row.kind == _RELEASE:
         counts = released_counts(book.by_no[row.reference_no], row.amount)
     elif row.kind in REVERSING:
         original = book.by_no[row.reference_no]

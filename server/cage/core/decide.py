@@ -48,11 +48,27 @@ from cage.core.player import (
     SetPlayerBlocks,
     SetPlayerStatus,
 )
+from cage.core.reinstate import decide_reinstate
 from cage.core.reservation import Capture, ExpireReserve, Reserve
 from cage.core.reserve import decide_capture, decide_expire_reserve, decide_reserve
-from cage.core.rollback import decide_rollback
+from cage.core.rollback import (
+    decide_rollback,
+    decide_rollback_list,
+    decide_rollback_round,
+)
 from cage.core.session import Authenticate, CreateLaunchToken, EndSession
-from cage.core.wallet import Award, Bet, CloseRound, GetBalance, Play, Rollback, Win
+from cage.core.wallet import (
+    Award,
+    Bet,
+    CloseRound,
+    GetBalance,
+    Play,
+    Reinstate,
+    Rollback,
+    RollbackList,
+    RollbackRound,
+    Win,
+)
 from cage.core.win import decide_award, decide_close_round, decide_win
 
 Decision = Callable[[Book, Any], object]
@@ -62,6 +78,9 @@ DECISIONS: dict[type, Decision] = {
     Win: decide_win,
     Play: decide_play,
     Rollback: decide_rollback,
+    RollbackList: decide_rollback_list,
+    RollbackRound: decide_rollback_round,
+    Reinstate: decide_reinstate,
     CloseRound: decide_close_round,
     Award: decide_award,
     Adjust: decide_adjust,

@@ -58,7 +58,6 @@ class Reason(StrEnum):
     PAGE_TOKEN_INVALID = "PAGE_TOKEN_INVALID"
     CURSOR_INVALID = "CURSOR_INVALID"
     INTERNAL = "INTERNAL"
-    DATABASE_UNAVAILABLE = "DATABASE_UNAVAILABLE"
     MAINTENANCE = "MAINTENANCE"
     STAKE_LIMIT = "STAKE_LIMIT"
     LOSS_LIMIT = "LOSS_LIMIT"
@@ -72,6 +71,8 @@ class Reason(StrEnum):
     RESERVE_EXCEEDED = "RESERVE_EXCEEDED"
     RESERVE_RELEASED = "RESERVE_RELEASED"
     RESERVE_EXPIRED = "RESERVE_EXPIRED"
+    REINSTATE_NOT_ALLOWED = "REINSTATE_NOT_ALLOWED"
+    DATABASE_UNAVAILABLE = "DATABASE_UNAVAILABLE"
 
 
 # The refusals of a bet that concern money: they carry the balance, a retry too.
@@ -90,7 +91,8 @@ class CageError(Exception):
 
     ``metadata`` holds the variables that ``error_reason.proto`` names for the
     reason. ``balance`` is a ``core.wallet.Balance`` or None. ``language_code`` is the
-    player's, once it is known who was refused.
+    player's, once it is known who was refused. ``transaction_id`` says which of several
+    transactions of one call was refused; empty where there was one.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class CageError(Exception):
         self.metadata: Mapping[str, str] = metadata
         self.balance = balance
         self.language_code = ""
+        self.transaction_id = ""
 
     def __str__(self) -> str:
         pairs = " ".join(f"{key}={value}" for key, value in self.metadata.items())

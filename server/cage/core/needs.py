@@ -7,16 +7,16 @@ it; two are the rule.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from cage.core import admin, key, kyc, reserve_needs
+from cage.core import admin, key, kyc, reserve_needs, reversal_needs
 from cage.core.adjust import Adjust
-from cage.core.book import Book, ClaimKey, IdKey, RequestKey, RoundKey, WalletKey
+from cage.core.book import Book
 from cage.core.claim import needed_claims
-from cage.core.counter import CounterKey, counter_keys
+from cage.core.counter import counter_keys
 from cage.core.jurisdiction import LimitPeriod
 from cage.core.limit import ConfirmLimit, ListLimits, RemoveLimit, SetLimit
+from cage.core.needed import Needs, need_chain, need_wallet
 from cage.core.payment import (
     AuthorizeDeposit,
     CancelDeposit,
@@ -43,38 +43,10 @@ from cage.core.wallet import (
     GetBalance,
     KeySpace,
     Play,
-    Rollback,
-    State,
-    Transaction,
     Win,
 )
 
 Move = Bet | Win | Award | Adjust | Reserve
-
-
-@dataclass(slots=True)
-class Needs:
-    """Collect the keys that one pass wants; sets, because commands share rows.
-
-    ``commands`` is the whole batch, for a command that refers to another one.
-    """
-
-    commands: Sequence[object]
-    ids: set[IdKey] = field(default_factory=set)
-    wallets: set[WalletKey] = field(default_factory=set)
-    rounds: set[RoundKey] = field(default_factory=set)
-    chains: set[RoundKey] = field(default_factory=set)
-    numbers: set[int] = field(default_factory=set)
-    tokens: set[str] = field(default_factory=set)
-    launches: set[str] = field(default_factory=set)
-    open_sessions: set[int] = field(default_factory=set)
-    payments: set[int] = field(default_factory=set)
-    reservations: set[int] = field(default_factory=set)
-    profiles: set[int] = field(default_factory=set)
-    all_wallets: set[int] = field(default_factory=set)
-    requests: set[RequestKey] = field(default_factory=set)
-    counters: set[CounterKey] = field(default_factory=set)
-    claims: set[ClaimKey] = field(default_factory=set)
 
 
 def parts(commands: Sequence[object]) -> list[Sequence[object]]:
@@ -168,17 +140,6 @@ def _round(book: Book, needs: Needs, command: Play | CloseRound | Capture) -> No
     game = book.registry.games.get(command.game_id)
     if gate is not None and game is not None:
         needs.rounds.add((gate.player_no, game.game_no, command.round_id))
-
-
-def _rollback(book: Book, needs: Needs, rollback: Rollback) -> None:
-    gate = book.gates.get(rollback.player_id)
-    key = book.registry.find_key(rollback.key_id)
-    if gate is None or key is None:
-        return
-    who = (gate.player_no, key.integration_no)
-    needs.ids.add((*who, KeySpace.REVERSE, rollback.transaction_id))
-    needs.ids.add((*who, KeySpace.MOVE, rollback.original_id))
-    needs.wallets.add((gate.player_no, gate.currency_no))
 
 
 def _get_balance(book: Book, needs: Needs, read: GetBalance) -> None:
@@ -290,7 +251,7 @@ def _authenticate_more(book: Book, needs: Needs, command: Authenticate) -> bool:
     launch = book.launches.get(command.launch_digest)
     if gate is None or launch is None or launch.player_no != gate.player_no:
         return False
-    return _wallet(book, needs, (launch.player_no, launch.currency_no))
+    return need_wallet(book, needs, (launch.player_no, launch.currency_no))
 
 
 def _end_session(book: Book, needs: Needs, command: EndSession) -> None:
@@ -320,15 +281,6 @@ def _payment(
         needs.payments.add(payment_no)
 
 
-def _chain(book: Book, needs: Needs, key: RoundKey) -> bool:
-    """Need the chain of a round that is stored; say whether it is missing."""
-    round_ = book.rounds.get(key)
-    if round_ is None or round_.history is not None:
-        return False
-    needs.chains.add(key)
-    return True
-
-
 def _win_more(book: Book, needs: Needs, win: Win) -> bool:
     gate = book.gates.get(win.player_id)
     game = book.registry.games.get(win.game_id)
@@ -338,7 +290,7 @@ def _win_more(book: Book, needs: Needs, win: Win) -> bool:
     round_ = book.rounds.get(key)
     if round_ is None or not (round_.rolled_back_count or _is_single(book, win)):
         return False
-    return _chain(book, needs, key)
+    return need_chain(book, needs, key)
 
 
 def _is_single(book: Book, win: Win) -> bool:
@@ -364,71 +316,7 @@ def _close_more(book: Book, needs: Needs, close: Play | CloseRound) -> bool:
     round_ = book.rounds.get((gate.player_no, game.game_no, close.round_id))
     if round_ is None:
         return False
-    return _wallet(book, needs, (gate.player_no, round_.currency_no))
-
-
-def _wallet(book: Book, needs: Needs, key: WalletKey) -> bool:
-    if key in book.wallets:
-        return False
-    needs.wallets.add(key)
-    return True
-
-
-def _rollback_more(book: Book, needs: Needs, rollback: Rollback) -> bool:
-    gate = book.gates.get(rollback.player_id)
-    key = book.registry.find_key(rollback.key_id)
-    if gate is None or key is None:
-        return False
-    who = (gate.player_no, key.integration_no)
-    earlier = book.ids.get((*who, KeySpace.REVERSE, rollback.transaction_id))
-    asked = False
-    if earlier is not None:
-        asked = _row_more(book, needs, earlier)
-    original = book.ids.get((*who, KeySpace.MOVE, rollback.original_id))
-    if original is not None:
-        return _row_more(book, needs, original) or asked
-    for command in needs.commands:
-        # The original may be a command of this very batch.
-        actions = command.actions if isinstance(command, Play) else (command,)
-        for move in actions:
-            if (
-                isinstance(move, Move)
-                and move.transaction_id == rollback.original_id
-                and move.player_id == rollback.player_id
-            ):
-                game = book.registry.games.get(move.game_id)
-                if game is not None:
-                    round_key = (gate.player_no, game.game_no, move.round_id)
-                    asked = _chain(book, needs, round_key) or asked
-    return asked
-
-
-def _row_more(book: Book, needs: Needs, row: Transaction) -> bool:
-    """Need the wallet, the round with its chain and the reference of a row."""
-    asked = _wallet(book, needs, (row.player_no, row.currency_no))
-    if row.state in (State.TOMBSTONE, State.ALIAS) or row.key_space == KeySpace.REVERSE:
-        reference = book.by_no.get(row.reference_no)
-        if reference is None:
-            needs.numbers.add(row.reference_no)
-            return True
-        # An alias stands for a rollback, which has an original of its own.
-        return _reference_more(book, needs, reference) or asked
-    if row.state != State.POSTED or not row.round_id:
-        return asked
-    round_key = (row.player_no, row.game_no, row.round_id)
-    if round_key not in book.rounds:
-        needs.chains.add(round_key)
-        return True
-    return _chain(book, needs, round_key) or asked
-
-
-def _reference_more(book: Book, needs: Needs, reference: Transaction) -> bool:
-    asked = _wallet(book, needs, (reference.player_no, reference.currency_no))
-    is_reversal = reference.key_space == KeySpace.REVERSE
-    if is_reversal and reference.reference_no not in book.by_no:
-        needs.numbers.add(reference.reference_no)
-        return True
-    return asked
+    return need_wallet(book, needs, (gate.player_no, round_.currency_no))
 
 
 CHANGE_REGISTRY = frozenset(
@@ -443,7 +331,7 @@ FIRST: dict[type, First] = {
     Bet: _bet,
     Win: _win,
     Play: _play,
-    Rollback: _rollback,
+    **reversal_needs.FIRST,
     CloseRound: _round,
     Award: _award,
     Adjust: _adjust,
@@ -473,7 +361,7 @@ FIRST: dict[type, First] = {
 MORE: dict[type, More] = {
     Win: _win_more,
     Play: _play_more,
-    Rollback: _rollback_more,
+    **reversal_needs.MORE,
     CloseRound: _close_more,
     **reserve_needs.MORE,
     Authenticate: _authenticate_more,

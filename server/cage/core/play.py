@@ -49,7 +49,7 @@ def decide_play(book: Book, play: Play) -> PlayReceipt:
             judge_form(book.rules(key), action, f"actions[{index}].win.")
     game = book.game(play.game_id)
     wallet = book.wallet(gate, currency.currency_no)
-    mark = book.mark(wallet, (gate.player_no, game.game_no, play.round_id))
+    mark = book.mark([wallet], [(gate.player_no, game.game_no, play.round_id)])
     has_bet = any(isinstance(action, Bet) for action in play.actions)
     try:
         if has_bet:
@@ -57,7 +57,8 @@ def decide_play(book: Book, play: Play) -> PlayReceipt:
             _judge_funds(book, key, wallet, play, amounts)
         rows = _apply(book, key, gate, game, wallet, play, amounts)
     except CageError as refusal:
-        wallet = book.undo(mark)
+        book.undo(mark)
+        wallet = book.wallet(gate, currency.currency_no)
         if refusal.balance is not None:
             # It was seen between two actions; what counts is what stands now.
             refusal.balance = book.balance(wallet)

@@ -7,7 +7,6 @@ left; the range of the round.
 """
 
 from cage.core.bet import (
-    close_round,
     judge_bet,
     judge_entry,
     store_refusal,
@@ -27,6 +26,7 @@ from cage.core.reservation import (
     Reserve,
     split_captured,
 )
+from cage.core.round import close_round
 from cage.core.rules import RefusedBetRule
 from cage.core.wallet import (
     FLAG_ROUND_CLOSED,

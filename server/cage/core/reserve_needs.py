@@ -1,17 +1,15 @@
 """Say what reserves, captures and expiries have to read; see ``needs``."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cage.core.book import Book
+from cage.core.needed import Needs
 from cage.core.reservation import Capture, ExpireReserve
 from cage.core.wallet import KeySpace, Kind, State
 
-if TYPE_CHECKING:
-    from cage.core.needs import Needs
 
-
-def need_reservations(book: Book, needs: "Needs") -> bool:
+def need_reservations(book: Book, needs: Needs) -> bool:
     """Need what became of every reserve that was read; say whether any is missing.
 
     Whoever finds a reserve, a win as well as a rollback, asks for it.
@@ -27,7 +25,7 @@ def need_reservations(book: Book, needs: "Needs") -> bool:
     return bool(needs.reservations or releases)
 
 
-def _capture(book: Book, needs: "Needs", capture: Capture) -> None:
+def _capture(book: Book, needs: Needs, capture: Capture) -> None:
     gate = book.gates.get(capture.player_id)
     key = book.registry.find_key(capture.key_id)
     if gate is None or key is None:
@@ -43,11 +41,11 @@ def _capture(book: Book, needs: "Needs", capture: Capture) -> None:
         needs.rounds.add((gate.player_no, game.game_no, capture.round_id))
 
 
-def _expire_reserve(_: Book, needs: "Needs", expire: ExpireReserve) -> None:
+def _expire_reserve(_: Book, needs: Needs, expire: ExpireReserve) -> None:
     needs.numbers.add(expire.reserve_no)
 
 
-def _expire_reserve_more(book: Book, needs: "Needs", expire: ExpireReserve) -> bool:
+def _expire_reserve_more(book: Book, needs: Needs, expire: ExpireReserve) -> bool:
     reserve = book.by_no.get(expire.reserve_no)
     if reserve is None or reserve.kind != Kind.RESERVE:
         return False

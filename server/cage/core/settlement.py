@@ -32,7 +32,7 @@ def judge_win(
     bet = None
     if win.bet_transaction_id:
         bet = find_bet(book, key, gate, game, win, rules)
-    elif round_ is None or not round_.bet_count:
+    elif round_ is None or not (round_.bet_count or round_.cancelled):
         judge_no_bet(rules)
     if round_ is None:
         book.judge_currency(gate, wallet)

@@ -21,10 +21,15 @@ class Kind(IntEnum):
     AWARD = 4
     CLOSE_ROUND = 5
     DEPOSIT = 6
+    REINSTATE = 7
     ADJUST = 8
     RESERVE = 9
     CAPTURE = 10
     RELEASE = 11
+
+
+# What takes other rows back or undoes that, and belongs to no Play itself.
+REVERSING = frozenset({int(Kind.ROLLBACK), int(Kind.REINSTATE), int(Kind.RELEASE)})
 
 
 class State(IntEnum):
@@ -47,18 +52,35 @@ class KeySpace(IntEnum):
     """Which ids share one name space (DESIGN section 3, Idempotency).
 
     CLOSE and PAYMENT hold the closes of rounds and the deposits, which have no
-    transaction id of the caller's: a round and a payment are their own keys.
+    transaction id of the caller's: a round and a payment are their own keys. PART
+    holds what a rollback or a reinstatement of several did one by one, under
+    ``part_id``.
     """
 
     MOVE = 1
     REVERSE = 2
     CLOSE = 3
     PAYMENT = 4
+    REINSTATE = 5
+    PART = 6
     CAPTURE = 7
 
 
 # The spaces of ids that callers choose for their transactions.
-CALLERS_SPACES = frozenset({KeySpace.MOVE, KeySpace.REVERSE, KeySpace.CAPTURE})
+CALLERS_SPACES = frozenset(
+    {KeySpace.MOVE, KeySpace.REVERSE, KeySpace.CAPTURE, KeySpace.REINSTATE}
+)
+
+
+class Span(IntEnum):
+    """How much a rollback, or the undo of one, is about: its row's variant.
+
+    The row under the caller's id of a LIST or a ROUND moves nothing; it comes after
+    its parts, whose variant is 0, as that of the rollback of one original is.
+    """
+
+    LIST = 1
+    ROUND = 2
 
 
 class Account(IntEnum):
@@ -169,6 +191,51 @@ class Rollback:
 
 
 @dataclass(slots=True, kw_only=True)
+class Original:
+    """Name one transaction of a list that is to be reversed."""
+
+    transaction_id: str
+    kind: Kind = Kind.UNSPECIFIED
+
+
+@dataclass(slots=True, kw_only=True)
+class RollbackList:
+    """Reverse several transactions in order, all or nothing."""
+
+    key_id: str
+    player_id: str
+    transaction_id: str
+    originals: tuple[Original, ...]
+    round_closed: bool = False
+    extra: dict[str, object] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class RollbackRound:
+    """Reverse all that stands of a round, all or nothing, and stop its bets."""
+
+    key_id: str
+    player_id: str
+    game_id: str
+    round_id: str
+    transaction_id: str
+    round_closed: bool = False
+    extra: dict[str, object] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Reinstate:
+    """Undo a rollback, once: what it reversed stands again."""
+
+    key_id: str
+    player_id: str
+    transaction_id: str
+    rollback_id: str
+    round_closed: bool = False
+    extra: dict[str, object] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
 class CloseRound:
     """Close a round, so that it takes no more bets and its bets are settled."""
 
@@ -216,10 +283,11 @@ class Transaction:
     Field order is column order. ``item_no`` is the row's place in the journal of
     its lane. ``wallet_sequence``, ``previous_no`` and ``anchor_no`` chain the rows
     of one wallet, ``round_previous_no`` those of one round. ``reference_no`` is
-    the bet of a win, the original of a rollback, the one transaction that an
-    adjustment corrects, the reserve of a capture or a release, or what an alias
-    stands for.
-    ``unit_no`` and ``unit_size`` bind the actions of one Play. 0 means none.
+    the bet of a win, the original of a rollback, the rollback that a reinstatement
+    undoes, the one transaction that an adjustment corrects, the reserve of a capture
+    or a release, or what an alias stands for. ``unit_no`` and ``unit_size`` bind the
+    actions of one Play. 0 means none. ``variant`` is the kind of a bet or an award,
+    the house account of an adjustment, or the ``Span`` of a rollback.
     """
 
     lane: int
@@ -352,3 +420,41 @@ class PlayReceipt:
     receipts: list[Receipt]
     current: Balance | None
     replayed: bool
+
+
+@dataclass(slots=True)
+class Reversal:
+    """Say what became of one original of a list or a round."""
+
+    transaction_id: str
+    kind: int
+    receipt: Receipt
+
+
+@dataclass(slots=True)
+class ReversalReceipt:
+    """Answer a rollback of several, or a reinstatement.
+
+    ``receipt`` is that of the row under the caller's id, which moves nothing where
+    there are ``parts``; ``moved`` are the rows that did.
+    """
+
+    receipt: Receipt
+    parts: list[Reversal]
+    moved: list[Transaction]
+
+
+def part_id(key_space: int, transaction_id: str, index: int) -> str:
+    """Return the id of one part of a rollback or a reinstatement of several.
+
+    >>> part_id(KeySpace.REVERSE, "x1", 2)
+    '2/x1/2'
+    """
+    return f"{int(key_space)}/{transaction_id}/{index}"
+
+
+def caller_id(row: Transaction) -> str:
+    """Return the id under which a caller knows a row; the inverse of ``part_id``."""
+    if row.key_space != KeySpace.PART:
+        return row.transaction_id
+    return row.transaction_id.partition("/")[2].rpartition("/")[0]

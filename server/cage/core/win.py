@@ -5,14 +5,14 @@ player, currency and scale; the id; what the win may name; the game; the referen
 the range of the balance.
 """
 
-from cage.core.bet import close_round, judge_round_currency
+from cage.core.bet import judge_round_currency
 from cage.core.book import Book, canonical
 from cage.core.errors import CageError, Reason, invalid_field
 from cage.core.money import INT64_MAX, to_ledger
 from cage.core.player import Gate
 from cage.core.registry import ApiKey, Currency, Game
 from cage.core.replay import differing_field, replay_state, stored_extra
-from cage.core.round import Round
+from cage.core.round import Round, close_round
 from cage.core.settlement import judge_form, judge_win
 from cage.core.wallet import (
     FLAG_INFORMATIONAL,
@@ -337,6 +337,6 @@ def snapshot(round_: Round) -> Round:
         round_.currency_no, round_.bet_count, round_.win_count,
         round_.rolled_back_count, round_.standing_count, round_.bet_cash,
         round_.bet_bonus, round_.win_amount, round_.adjust_count,
-        round_.adjust_amount, round_.closed, round_.last_no,
+        round_.adjust_amount, round_.closed, round_.cancelled, round_.last_no,
         round_.open_no, round_.open_time_us, round_.close_time_us,
     )  # fmt: skip

@@ -5,8 +5,8 @@ well-formed, and whatever does not goes through the full check of ``validation``
 which finds the field or lets the request pass after all.
 
 What is sent rarely and never decided on travels in ``extra`` as plain JSON values:
-details, occur_time_us, free_round, jackpot_contributions, jackpot_wins, and a
-rollback's own game_id and round_id.
+details, occur_time_us, free_round, jackpot_contributions, jackpot_wins, and the
+game_id and round_id that a rollback or a reinstatement repeats.
 """
 
 from operator import attrgetter
@@ -26,7 +26,6 @@ from cage.core.wallet import (
     JackpotWin,
     Kind,
     Play,
-    Rollback,
     Win,
 )
 from cage.rpc.convert import to_microseconds
@@ -41,7 +40,6 @@ _BET_KINDS = {0: BetKind.STAKE, 1: BetKind.STAKE, 2: BetKind.TIP}
 _check_bet = checker_of(wallet_service_pb2.BetRequest.DESCRIPTOR)
 _check_win = checker_of(wallet_service_pb2.WinRequest.DESCRIPTOR)
 _check_play = checker_of(wallet_service_pb2.PlayRequest.DESCRIPTOR)
-_check_rollback = checker_of(wallet_service_pb2.RollbackRequest.DESCRIPTOR)
 _check_close_round = checker_of(wallet_service_pb2.CloseRoundRequest.DESCRIPTOR)
 _check_award = checker_of(wallet_service_pb2.AwardRequest.DESCRIPTOR)
 _check_adjust = checker_of(wallet_service_pb2.AdjustRequest.DESCRIPTOR)
@@ -156,30 +154,6 @@ def to_play(
         session_digest=digest(request.session_token),
         round_closed=request.round_closed,
         extra=extra,
-    )
-
-
-def to_rollback(
-    request: wallet_service_pb2.RollbackRequest, key_id: str, _registry: Registry
-) -> Rollback:
-    """Read a rollback; what it repeats of the original is only recorded."""
-    _check_rollback(request)
-    extra = common_extra(request)
-    if request.game_id:
-        extra["game_id"] = request.game_id
-    if request.round_id:
-        extra["round_id"] = request.round_id
-    return Rollback(
-        key_id=key_id,
-        player_id=request.player_id,
-        transaction_id=request.transaction_id,
-        original_id=request.original.transaction_id,
-        original_kind=Kind(request.original.kind),
-        currency_code=request.amount.currency_code,
-        amount=request.amount.amount,
-        scale=scale_of(request.amount),
-        round_closed=request.round_closed,
-        extra=extra or None,
     )
 
 

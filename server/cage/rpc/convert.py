@@ -27,6 +27,7 @@ from cage.core.wallet import (
     Receipt,
     State,
     Transaction,
+    caller_id,
 )
 from cage.type.v1 import balance_pb2, money_pb2
 from cage.wallet.v1 import wallet_pb2
@@ -234,7 +235,7 @@ def fill_transaction(
     message.ledger_id = f"{_ledger_id_prefix(time_us, row.lane)}{row.item_no:012x}"
     # The key of a close is the round itself: its caller sent no id.
     if row.key_space != KeySpace.CLOSE:
-        message.transaction_id = row.transaction_id
+        message.transaction_id = caller_id(row)
     message.kind = wallet_pb2.TransactionKind.ValueType(kind)
     message.state = wallet_pb2.TransactionState.ValueType(row.state)
     message.player_id = view.gate.player_id

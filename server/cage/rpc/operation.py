@@ -17,7 +17,7 @@ from cage.core.errors import CageError, Reason, invalid_field
 from cage.core.registry import Registry
 from cage.core.round import Round
 from cage.core.wallet import Balance, PlayReceipt, Receipt
-from cage.rpc import command, reserve
+from cage.rpc import command, reserve, reversal
 from cage.rpc.convert import fill_balance, fill_receipt, fill_round
 from cage.rpc.meter import OK, Meter
 from cage.rpc.rate import Rate, holds_bet
@@ -54,18 +54,6 @@ def _fill_play(
         fill_balance(response.balance, play.current)
     response.replayed = play.replayed
     return play.replayed
-
-
-def _fill_rollback(
-    response: pb.RollbackResponse | pb.ReleaseResponse,
-    request: pb.RollbackRequest | pb.ReleaseRequest,
-    receipt: Receipt,
-    _: Registry,
-) -> bool:
-    # An alias answers as another rollback does, but under the id that was sent.
-    fill_receipt(response.receipt, receipt, request.transaction_id)
-    response.tombstone = receipt.tombstone
-    return receipt.replayed
 
 
 def _fill_close_round(
@@ -119,9 +107,9 @@ OPERATIONS = {
         ),
         Operation(
             name="rollback",
-            to_command=command.to_rollback,
+            to_command=reversal.to_rollback,
             response=pb.RollbackResponse,
-            fill=_fill_rollback,
+            fill=reversal.fill_rollback,
         ),
         Operation(
             name="close_round",
@@ -157,13 +145,19 @@ OPERATIONS = {
             name="release",
             to_command=reserve.to_release,
             response=pb.ReleaseResponse,
-            fill=_fill_rollback,
+            fill=reversal.fill_rollback,
         ),
         Operation(
             name="get_balance",
             to_command=command.to_get_balance,
             response=pb.GetBalanceResponse,
             fill=_fill_balance,
+        ),
+        Operation(
+            name="reinstate",
+            to_command=reversal.to_reinstate,
+            response=pb.ReinstateResponse,
+            fill=reversal.fill_reinstate,
         ),
     )
 }

@@ -262,6 +262,9 @@ ANSWERS = {
         _DISCARD,
         "the reserve's life was over and it was released",
     ),
+    Reason.REINSTATE_NOT_ALLOWED: Answer(
+        _Code.FAILED_PRECONDITION, _STOP, "the rollback moved nothing"
+    ),
 }
 
 
@@ -270,7 +273,7 @@ def to_status(error: CageError) -> status_pb2.Status:
 
     Refusals without variables are built once: overload must be cheap to answer.
     """
-    if error.metadata or error.balance is not None:
+    if error.metadata or error.balance is not None or error.transaction_id:
         return _build_status(error)
     return _plain_status(error.reason, language_of(error.language_code))
 
@@ -314,6 +317,7 @@ def _error_detail(answer: Answer, error: CageError) -> error_detail_pb2.ErrorDet
         player_message=player_message(
             error.reason.value, error.metadata, error.language_code
         ),
+        transaction_id=error.transaction_id,
     )
     if isinstance(error.balance, Balance):
         fill_balance(detail.balance, error.balance)

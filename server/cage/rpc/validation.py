@@ -22,6 +22,7 @@ from cage.player.v1.responsible_gaming_pb2 import LIMIT_KIND_STAKE, LIMIT_PERIOD
 Check = Callable[[Any], None]
 
 ACTIONS_MAX = 50
+ORIGINALS_MAX = 100
 JACKPOTS_MAX = 50
 OPERATIONS_MAX = 1_000
 VERTICALS_MAX = 16
@@ -155,6 +156,7 @@ _NUMBERS = {
 # Largest number of items of a list.
 _COUNTS = {
     "actions": ACTIONS_MAX,
+    "originals": ORIGINALS_MAX,
     "jackpot_contributions": JACKPOTS_MAX,
     "jackpot_wins": JACKPOTS_MAX,
     "operations": OPERATIONS_MAX,

@@ -52,6 +52,7 @@ class WalletServicer:
             "Win",
             "Play",
             "Rollback",
+            "Reinstate",
             "CloseRound",
             "Award",
             "Adjust",
@@ -90,6 +91,7 @@ class WalletServicer:
     Win = _single("win")
     Play = _single("play")
     Rollback = _single("rollback")
+    Reinstate = _single("reinstate")
     CloseRound = _single("close_round")
     Award = _single("award")
     Adjust = _single("adjust")

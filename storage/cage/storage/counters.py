@@ -3,9 +3,9 @@
 import orjson
 from sqlalchemy import bindparam, select
 
-from cage.core.counter import REVERSING, WAGERS, CounterKey, counts_in
+from cage.core.counter import WAGERS, CounterKey, counts_in
 from cage.core.limit import LimitKind
-from cage.core.wallet import State, Transaction
+from cage.core.wallet import REVERSING, State, Transaction
 from cage.storage import schema
 from cage.storage.finding import Books, expect
 from cage.storage.statements import compile_text

@@ -13,7 +13,8 @@ from sqlalchemy import Table
 
 from cage.app.jurisdiction import load_jurisdictions
 from cage.core.book import Book, Head, Request
-from cage.core.needs import Needs, first_needs, more_needs
+from cage.core.needed import Needs
+from cage.core.needs import first_needs, more_needs
 from cage.core.payment import Payment
 from cage.core.player import Gate, Profile
 from cage.core.registry import Registry

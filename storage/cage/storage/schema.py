@@ -245,6 +245,7 @@ rounds = _table(
     _int("adjust_count"),
     _int("adjust_amount"),
     _int("closed"),
+    _int("cancelled"),
     _int("last_no"),
     _int("open_no"),
     _int("open_time_us"),

@@ -13,20 +13,15 @@ from pathlib import Path
 
 from sqlalchemy import Table, bindparam, select
 
-from cage.core.bet import close_round
 from cage.core.book import Change
 from cage.core.journal import GENESIS_HASH, batch_hash
-from cage.core.reservation import Reservation
-from cage.core.rollback import take_back
 from cage.core.round import Round
 from cage.core.wallet import (
     ANCHOR_EVERY,
     FLAG_CLAIMED,
     FLAG_INFORMATIONAL,
-    FLAG_ROUND_CLOSED,
-    RESERVING,
+    REVERSING,
     Account,
-    BetKind,
     Kind,
     State,
     Transaction,
@@ -37,9 +32,10 @@ from cage.storage.claims import check_claims, claim_row
 from cage.storage.counters import Counters, check_counters, recount
 from cage.storage.finding import Books, BrokenError, Finding, expect
 from cage.storage.nouns import check_nouns
-from cage.storage.reservations import check_reservations, move_reservation
+from cage.storage.reservations import check_reservations
 from cage.storage.statements import compile_text, row_getter
 from cage.storage.store import SQLITE, is_postgres
+from cage.storage.totals import Rounds
 
 PLAYER_ACCOUNTS = {
     Account.PLAYER_CASH: "cash",
@@ -93,10 +89,7 @@ class _Lane:
 
     lane: int
     wallets: dict[tuple[int, int], Wallet] = field(default_factory=dict)
-    rounds: dict[tuple[int, int, str], Round] = field(default_factory=dict)
-    reservations: dict[int, Reservation] = field(default_factory=dict)
-    by_no: dict[int, Transaction] = field(default_factory=dict)
-    units: dict[int, list[Transaction]] = field(default_factory=dict)
+    replayed: Rounds = field(default_factory=Rounds)
     last_changes: dict[tuple[str, str], str] = field(default_factory=dict)
     counters: Counters = field(default_factory=dict)
     claims: set[tuple[object, ...]] = field(default_factory=set)
@@ -139,10 +132,11 @@ def _verify_lane(connection: Books, head: tuple[int, ...]) -> Iterator[Finding]:
     state = _Lane(head[0])
     try:
         _replay_journal(connection, head, state)
+        state.replayed.end()
         _check_wallets(connection, state)
         _check_rounds(connection, state)
         check_counters(connection, state.lane, state.counters)
-        check_reservations(connection, state.lane, state.reservations)
+        check_reservations(connection, state.lane, state.replayed.reservations)
         check_claims(connection, state.lane, state.claims)
         check_nouns(connection, state.lane, state.last_changes)
     except BrokenError as broken:
@@ -255,8 +249,7 @@ def _check_transaction(
     recount(state.counters, row, place)
     if row.flags & FLAG_CLAIMED:
         state.claims.add(claim_row(row))
-    if row.state == State.POSTED and row.round_id:
-        _move_round(state, row, place)
+    state.replayed.follow(row, place)
 
 
 def _check_entries(
@@ -285,76 +278,14 @@ def _check_amount(row: Transaction, place: str) -> None:
         expect("changed amount", place, (0, 0), (row.cash, row.bonus))
     elif row.kind in (Kind.BET, Kind.RESERVE):
         expect("changed amount", place, row.amount, -(row.cash + row.bonus))
+    elif row.kind in REVERSING and row.variant:
+        # Its parts are what moved.
+        expect("changed amount", place, (0, 0), (row.cash, row.bonus))
     elif row.kind == Kind.CAPTURE:
         expect("changed amount", place, (0, 0), (row.cash, row.bonus))
     elif row.kind in _CREDITS:
         posted = 0 if row.flags & FLAG_INFORMATIONAL else row.amount
         expect("changed amount", place, posted, row.cash + row.bonus)
-
-
-def _move_round(state: _Lane, row: Transaction, place: str) -> None:
-    """Apply one posted transaction to the totals of its round."""
-    key = (row.player_no, row.game_no, row.round_id)
-    round_ = state.rounds.get(key)
-    if round_ is None:
-        round_ = Round(
-            row.lane,
-            *key,
-            row.currency_no,
-            open_no=row.item_no,
-            open_time_us=row.commit_time_us,
-        )
-        state.rounds[key] = round_
-    expect("wrong round chain", place, round_.last_no, row.round_previous_no)
-    round_.last_no = row.item_no
-    state.by_no[row.item_no] = row
-    if row.unit_no and row.kind != Kind.ROLLBACK:
-        state.units.setdefault(row.unit_no, []).append(row)
-    if row.kind == Kind.BET and row.variant != BetKind.TIP:
-        round_.bet_count += 1
-        round_.standing_count += 1
-        round_.bet_cash -= row.cash
-        round_.bet_bonus -= row.bonus
-    elif row.kind in (Kind.WIN, Kind.AWARD):
-        round_.win_count += 1
-        round_.win_amount += row.cash + row.bonus
-    elif row.kind == Kind.ADJUST:
-        round_.adjust_count += 1
-        round_.adjust_amount += row.amount
-    elif row.kind in RESERVING:
-        reserve = state.by_no.get(row.reference_no, row)
-        captured = move_reservation(state.reservations, reserve, row, place)
-        _capture(round_, captured)
-    elif row.kind == Kind.ROLLBACK:
-        _roll_back(state, round_, row, place)
-    if row.kind == Kind.BET and round_.standing_count and not round_.closed:
-        round_.close_time_us = 0
-    if row.flags & FLAG_ROUND_CLOSED:
-        close_round(round_, row.commit_time_us)
-
-
-def _capture(round_: Round, captured: tuple[int, int, bool] | None) -> None:
-    """Count what was captured as the stake of a round: cash, bonus, is it the first."""
-    if captured is None:
-        return
-    cash, bonus, is_first = captured
-    round_.bet_count += is_first
-    round_.standing_count += is_first
-    round_.bet_cash += cash
-    round_.bet_bonus += bonus
-    if not round_.closed:
-        round_.close_time_us = 0
-
-
-def _roll_back(state: _Lane, round_: Round, row: Transaction, place: str) -> None:
-    """Hold a rollback against the unit that it reverses."""
-    original = state.by_no.get(row.reference_no)
-    if original is None:
-        raise BrokenError("missing original", place, row.reference_no, "none")
-    unit = state.units.get(row.unit_no, [original]) if row.unit_no else [original]
-    back = (-sum(item.cash for item in unit), -sum(item.bonus for item in unit))
-    expect("changed amount", place, back, (row.cash, row.bonus))
-    take_back(round_, unit, row.commit_time_us)
 
 
 _WALLET_ROW = row_getter(Wallet)
@@ -388,9 +319,10 @@ def _check_rounds(connection: Books, state: _Lane) -> None:
         (state.lane,),
     )
     found = {(row[1], row[2], row[3]): row for row in stored}
-    for key in sorted(state.rounds.keys() | found.keys()):
+    rounds = state.replayed.rounds
+    for key in sorted(rounds.keys() | found.keys()):
         place = f"round {state.lane}/{key[0]}/{key[1]}/{key[2]}"
-        round_ = state.rounds.get(key)
+        round_ = rounds.get(key)
         if round_ is None or key not in found:
             raise BrokenError("missing round", place, round_, found.get(key))
         expected = _ROUND_ROW(round_)[:_ROUND_WIDTH]

@@ -19,11 +19,15 @@ from cage.core.wallet import (
     GetBalance,
     JackpotWin,
     Kind,
+    Original,
     Play,
+    Reinstate,
     Rollback,
+    RollbackList,
+    RollbackRound,
     Win,
 )
-from cage.rpc import command, reserve
+from cage.rpc import command, reserve, reversal
 from cage.rpc.validation import checker_of
 from cage.wallet.v1 import wallet_service_pb2 as pb
 
@@ -194,7 +198,7 @@ CASES: list[tuple[Any, Any, object]] = [
         ),
     ),
     (
-        command.to_rollback,
+        reversal.to_rollback,
         pb.RollbackRequest(
             **MOVE,
             amount=EURO,
@@ -213,11 +217,55 @@ CASES: list[tuple[Any, Any, object]] = [
         ),
     ),
     (
-        command.to_rollback,
+        reversal.to_rollback,
         pb.RollbackRequest(
             player_id="ann", transaction_id="t1", original={"transaction_id": "t0"}
         ),
         Rollback(key_id="k", player_id="ann", transaction_id="t1", original_id="t0"),
+    ),
+    (
+        reversal.to_rollback,
+        pb.RollbackRequest(
+            **MOVE,
+            amount=EURO,
+            originals=[{"transaction_id": "t0"}, {"transaction_id": "t9", "kind": 2}],
+        ),
+        RollbackList(
+            key_id="k",
+            player_id="ann",
+            transaction_id="t1",
+            originals=(
+                Original(transaction_id="t0"),
+                Original(transaction_id="t9", kind=Kind.WIN),
+            ),
+            extra={"game_id": "slots", "round_id": "r1"},
+        ),
+    ),
+    (
+        reversal.to_rollback,
+        pb.RollbackRequest(**MOVE, whole_round=True, round_closed=True, details="no"),
+        RollbackRound(**COMMON, round_closed=True, extra={"details": "no"}),
+    ),
+    (
+        reversal.to_reinstate,
+        pb.ReinstateRequest(
+            **MOVE, rollback_transaction_id="t0", round_closed=True, occur_time=TIME
+        ),
+        Reinstate(
+            key_id="k",
+            player_id="ann",
+            transaction_id="t1",
+            rollback_id="t0",
+            round_closed=True,
+            extra={"occur_time_us": TIME_US, "game_id": "slots", "round_id": "r1"},
+        ),
+    ),
+    (
+        reversal.to_reinstate,
+        pb.ReinstateRequest(
+            player_id="ann", transaction_id="t1", rollback_transaction_id="t0"
+        ),
+        Reinstate(key_id="k", player_id="ann", transaction_id="t1", rollback_id="t0"),
     ),
     (
         command.to_close_round,

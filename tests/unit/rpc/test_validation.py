@@ -227,11 +227,6 @@ ILLEGAL: list[tuple[Message, str, str]] = [
         "must be the same in all actions",
     ),
     (
-        pb.RollbackRequest(player_id="ann", transaction_id="t"),
-        "original",
-        "is required",
-    ),
-    (
         pb.RollbackRequest(player_id="ann", transaction_id="t", original={}),
         "original.transaction_id",
         ID,

@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from cage.type.v1 import balance_pb2 as cage_dot_type_dot_v1_dot_balance__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n cage/error/v1/error_detail.proto\x12\rcage.error.v1\x1a\x1a\x63\x61ge/type/v1/balance.proto\"t\n\x0b\x45rrorDetail\x12%\n\x06\x61\x64vice\x18\x01 \x01(\x0e\x32\x15.cage.error.v1.Advice\x12\x16\n\x0eplayer_message\x18\x02 \x01(\t\x12&\n\x07\x62\x61lance\x18\x03 \x01(\x0b\x32\x15.cage.type.v1.Balance*\x80\x01\n\x06\x41\x64vice\x12\x16\n\x12\x41\x44VICE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x41\x44VICE_DISCARD\x10\x01\x12\x18\n\x14\x41\x44VICE_RETRY_SAME_ID\x10\x02\x12\x14\n\x10\x41\x44VICE_ROLL_BACK\x10\x03\x12\x1a\n\x16\x41\x44VICE_STOP_AND_REPORT\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n cage/error/v1/error_detail.proto\x12\rcage.error.v1\x1a\x1a\x63\x61ge/type/v1/balance.proto\"\x8c\x01\n\x0b\x45rrorDetail\x12%\n\x06\x61\x64vice\x18\x01 \x01(\x0e\x32\x15.cage.error.v1.Advice\x12\x16\n\x0eplayer_message\x18\x02 \x01(\t\x12&\n\x07\x62\x61lance\x18\x03 \x01(\x0b\x32\x15.cage.type.v1.Balance\x12\x16\n\x0etransaction_id\x18\x04 \x01(\t*\x80\x01\n\x06\x41\x64vice\x12\x16\n\x12\x41\x44VICE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x41\x44VICE_DISCARD\x10\x01\x12\x18\n\x14\x41\x44VICE_RETRY_SAME_ID\x10\x02\x12\x14\n\x10\x41\x44VICE_ROLL_BACK\x10\x03\x12\x1a\n\x16\x41\x44VICE_STOP_AND_REPORT\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cage.error.v1.error_detail_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ADVICE']._serialized_start=198
-  _globals['_ADVICE']._serialized_end=326
-  _globals['_ERRORDETAIL']._serialized_start=79
-  _globals['_ERRORDETAIL']._serialized_end=195
+  _globals['_ADVICE']._serialized_start=223
+  _globals['_ADVICE']._serialized_end=351
+  _globals['_ERRORDETAIL']._serialized_start=80
+  _globals['_ERRORDETAIL']._serialized_end=220
 # @@protoc_insertion_point(module_scope)

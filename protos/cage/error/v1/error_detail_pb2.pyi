@@ -84,6 +84,7 @@ class ErrorDetail(_message.Message):
     ADVICE_FIELD_NUMBER: _builtins.int
     PLAYER_MESSAGE_FIELD_NUMBER: _builtins.int
     BALANCE_FIELD_NUMBER: _builtins.int
+    TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     advice: Global___Advice.ValueType
     """Output only. The one thing to do next. Never ADVICE_UNSPECIFIED in an error
     that Cage itself answers.
@@ -93,6 +94,11 @@ class ErrorDetail(_message.Message):
     player's account where Cage has it, else in English; up to 1,024 characters.
     Empty when there is nothing that the player should read. For engineers read
     Status.message instead.
+    """
+    transaction_id: _builtins.str
+    """Output only. Which transaction of a call that is about several was refused, by
+    the caller's id: the original of a list, the transaction of a round. Nothing of
+    the call moved. Empty when the call is about one.
     """
     @_builtins.property
     def balance(self) -> _balance_pb2.Balance:
@@ -107,10 +113,11 @@ class ErrorDetail(_message.Message):
         advice: Global___Advice.ValueType = ...,
         player_message: _builtins.str = ...,
         balance: _balance_pb2.Balance | None = ...,
+        transaction_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["balance", b"balance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "balance", b"balance", "player_message", b"player_message"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "balance", b"balance", "player_message", b"player_message", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

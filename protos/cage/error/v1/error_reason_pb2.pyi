@@ -405,8 +405,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         }
     """
     ERROR_REASON_INSUFFICIENT_FUNDS: _ErrorReason.ValueType  # 25
-    """The playable balance does not cover the bet, or what an adjustment takes.
-    ErrorDetail.balance holds the current balance.
+    """The playable balance does not cover the bet, what an adjustment takes, or the
+    parts of cash and bonus that a reinstatement takes again. ErrorDetail.balance
+    holds the current balance.
 
     Code: FAILED_PRECONDITION. Advice: DISCARD.
     Metadata: none.
@@ -513,8 +514,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         }
     """
     ERROR_REASON_ALREADY_ROLLED_BACK: _ErrorReason.ValueType  # 32
-    """The bet was rolled back, or the reserve released, also when that came first and
-    left a tombstone. A bet with this id never debits; a win for it is not paid.
+    """The bet was rolled back, or its whole round, or the reserve released, also when that
+    came first and left a tombstone. A bet with this id, or in this round, never debits;
+    a win for it is not paid, and not reinstated.
 
     Code: FAILED_PRECONDITION. Advice: DISCARD.
     Metadata: none.
@@ -528,8 +530,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_ALREADY_SETTLED: _ErrorReason.ValueType  # 33
     """The bet to be rolled back has been settled by a win of another call or by a
-    close of its round, or what is to be rolled back has been adjusted. By the rules
-    of the integration also: the bet or the round to be won has its one win.
+    close of its round, or what is to be rolled back has been adjusted, or what is to
+    be reinstated since its rollback. By the rules of the integration also: the bet or
+    the round to be won, also by a reinstated win, has its one win.
 
     Code: FAILED_PRECONDITION. Advice: STOP_AND_REPORT.
     Metadata: none.
@@ -543,7 +546,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_ROLLBACK_NOT_ALLOWED: _ErrorReason.ValueType  # 34
     """The original is of a kind that is not rolled back: a win, an award, an
-    adjustment, a capture or a rollback; or a reserve of which something was captured.
+    adjustment, a capture, a rollback or a reinstatement; or a reserve of which something
+    was captured, or that is part of a list or a round: its own call releases it.
 
     Code: FAILED_PRECONDITION. Advice: STOP_AND_REPORT.
     Metadata: none.
@@ -578,7 +582,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Metadata: transaction_id (id that was sent); field (first differing field, in
     the order kind, player_id, currency_code, amount or delta, round_id,
     bet_transaction_id, reserve_transaction_id, original or references, game_id,
-    campaign_id; "actions" when a Play has other actions).
+    campaign_id; "actions" when a Play has other actions, "originals" or "whole_round"
+    when a rollback was about something else, "rollback_transaction_id" when another
+    rollback was undone).
 
     Example:
 
@@ -972,6 +978,21 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
         {
           "reason": "RESERVE_EXPIRED",
+          "domain": "cage"
+        }
+    """
+    ERROR_REASON_REINSTATE_NOT_ALLOWED: _ErrorReason.ValueType  # 84
+    """There is nothing to be reinstated: the rollback that is named moved nothing,
+    because its original was unknown, refused or had been spent, or it released a
+    reserve. What a tombstone stops stays stopped.
+
+    Code: FAILED_PRECONDITION. Advice: STOP_AND_REPORT.
+    Metadata: none.
+
+    Example:
+
+        {
+          "reason": "REINSTATE_NOT_ALLOWED",
           "domain": "cage"
         }
     """
@@ -1386,8 +1407,9 @@ Example:
     }
 """
 ERROR_REASON_INSUFFICIENT_FUNDS: ErrorReason.ValueType  # 25
-"""The playable balance does not cover the bet, or what an adjustment takes.
-ErrorDetail.balance holds the current balance.
+"""The playable balance does not cover the bet, what an adjustment takes, or the
+parts of cash and bonus that a reinstatement takes again. ErrorDetail.balance
+holds the current balance.
 
 Code: FAILED_PRECONDITION. Advice: DISCARD.
 Metadata: none.
@@ -1494,8 +1516,9 @@ Example:
     }
 """
 ERROR_REASON_ALREADY_ROLLED_BACK: ErrorReason.ValueType  # 32
-"""The bet was rolled back, or the reserve released, also when that came first and
-left a tombstone. A bet with this id never debits; a win for it is not paid.
+"""The bet was rolled back, or its whole round, or the reserve released, also when that
+came first and left a tombstone. A bet with this id, or in this round, never debits;
+a win for it is not paid, and not reinstated.
 
 Code: FAILED_PRECONDITION. Advice: DISCARD.
 Metadata: none.
@@ -1509,8 +1532,9 @@ Example:
 """
 ERROR_REASON_ALREADY_SETTLED: ErrorReason.ValueType  # 33
 """The bet to be rolled back has been settled by a win of another call or by a
-close of its round, or what is to be rolled back has been adjusted. By the rules
-of the integration also: the bet or the round to be won has its one win.
+close of its round, or what is to be rolled back has been adjusted, or what is to
+be reinstated since its rollback. By the rules of the integration also: the bet or
+the round to be won, also by a reinstated win, has its one win.
 
 Code: FAILED_PRECONDITION. Advice: STOP_AND_REPORT.
 Metadata: none.
@@ -1524,7 +1548,8 @@ Example:
 """
 ERROR_REASON_ROLLBACK_NOT_ALLOWED: ErrorReason.ValueType  # 34
 """The original is of a kind that is not rolled back: a win, an award, an
-adjustment, a capture or a rollback; or a reserve of which something was captured.
+adjustment, a capture, a rollback or a reinstatement; or a reserve of which something
+was captured, or that is part of a list or a round: its own call releases it.
 
 Code: FAILED_PRECONDITION. Advice: STOP_AND_REPORT.
 Metadata: none.
@@ -1559,7 +1584,9 @@ Code: ALREADY_EXISTS. Advice: STOP_AND_REPORT.
 Metadata: transaction_id (id that was sent); field (first differing field, in
 the order kind, player_id, currency_code, amount or delta, round_id,
 bet_transaction_id, reserve_transaction_id, original or references, game_id,
-campaign_id; "actions" when a Play has other actions).
+campaign_id; "actions" when a Play has other actions, "originals" or "whole_round"
+when a rollback was about something else, "rollback_transaction_id" when another
+rollback was undone).
 
 Example:
 
@@ -1953,6 +1980,21 @@ Example:
 
     {
       "reason": "RESERVE_EXPIRED",
+      "domain": "cage"
+    }
+"""
+ERROR_REASON_REINSTATE_NOT_ALLOWED: ErrorReason.ValueType  # 84
+"""There is nothing to be reinstated: the rollback that is named moved nothing,
+because its original was unknown, refused or had been spent, or it released a
+reserve. What a tombstone stops stays stopped.
+
+Code: FAILED_PRECONDITION. Advice: STOP_AND_REPORT.
+Metadata: none.
+
+Example:
+
+    {
+      "reason": "REINSTATE_NOT_ALLOWED",
       "domain": "cage"
     }
 """

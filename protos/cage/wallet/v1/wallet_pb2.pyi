@@ -29,7 +29,9 @@ class _TransactionKind:
 class _TransactionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TransactionKind.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     TRANSACTION_KIND_UNSPECIFIED: _TransactionKind.ValueType  # 0
-    """No kind given. As input: look the id up among all but rollbacks."""
+    """No kind given. As input: look the id up among all but rollbacks and
+    reinstatements.
+    """
     TRANSACTION_KIND_BET: _TransactionKind.ValueType  # 1
     """Stake or tip: money leaves the player."""
     TRANSACTION_KIND_WIN: _TransactionKind.ValueType  # 2
@@ -44,6 +46,10 @@ class _TransactionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Trans
     """Close of a round as a call of its own; moves no money."""
     TRANSACTION_KIND_DEPOSIT: _TransactionKind.ValueType  # 6
     """Deposit transferred by the cashier."""
+    TRANSACTION_KIND_REINSTATE: _TransactionKind.ValueType  # 7
+    """Undo of a rollback: what it reversed stands again. Its ids are a key space of
+    their own.
+    """
     TRANSACTION_KIND_ADJUST: _TransactionKind.ValueType  # 8
     """Correction of earlier transactions, up or down."""
     TRANSACTION_KIND_RESERVE: _TransactionKind.ValueType  # 9
@@ -59,7 +65,9 @@ class TransactionKind(_TransactionKind, metaclass=_TransactionKindEnumTypeWrappe
     """TransactionKind says what a transaction does."""
 
 TRANSACTION_KIND_UNSPECIFIED: TransactionKind.ValueType  # 0
-"""No kind given. As input: look the id up among all but rollbacks."""
+"""No kind given. As input: look the id up among all but rollbacks and
+reinstatements.
+"""
 TRANSACTION_KIND_BET: TransactionKind.ValueType  # 1
 """Stake or tip: money leaves the player."""
 TRANSACTION_KIND_WIN: TransactionKind.ValueType  # 2
@@ -74,6 +82,10 @@ TRANSACTION_KIND_CLOSE_ROUND: TransactionKind.ValueType  # 5
 """Close of a round as a call of its own; moves no money."""
 TRANSACTION_KIND_DEPOSIT: TransactionKind.ValueType  # 6
 """Deposit transferred by the cashier."""
+TRANSACTION_KIND_REINSTATE: TransactionKind.ValueType  # 7
+"""Undo of a rollback: what it reversed stands again. Its ids are a key space of
+their own.
+"""
 TRANSACTION_KIND_ADJUST: TransactionKind.ValueType  # 8
 """Correction of earlier transactions, up or down."""
 TRANSACTION_KIND_RESERVE: TransactionKind.ValueType  # 9
@@ -99,12 +111,13 @@ class _TransactionStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Tran
     TRANSACTION_STATE_REFUSED: _TransactionState.ValueType  # 2
     """Refused, and stored so that the same id gets the same refusal."""
     TRANSACTION_STATE_TOMBSTONE: _TransactionState.ValueType  # 3
-    """Rollback of an id that was unknown: no money moved, and the original is
-    refused should it come later.
+    """Rollback of an id, or of a round, that was unknown: no money moved, and the
+    original, or a bet of the round, is refused should it come later.
     """
     TRANSACTION_STATE_ALIAS: _TransactionState.ValueType  # 4
-    """Second rollback of the same original, or the rollback of a refused id: no
-    money moved, and it answers as the transaction it stands for.
+    """Second rollback of the same original, second reinstatement of the same rollback,
+    or the rollback of a refused id: no money moved, and it answers as the
+    transaction it stands for.
     """
 
 class TransactionState(_TransactionState, metaclass=_TransactionStateEnumTypeWrapper):
@@ -119,12 +132,13 @@ TRANSACTION_STATE_POSTED: TransactionState.ValueType  # 1
 TRANSACTION_STATE_REFUSED: TransactionState.ValueType  # 2
 """Refused, and stored so that the same id gets the same refusal."""
 TRANSACTION_STATE_TOMBSTONE: TransactionState.ValueType  # 3
-"""Rollback of an id that was unknown: no money moved, and the original is
-refused should it come later.
+"""Rollback of an id, or of a round, that was unknown: no money moved, and the
+original, or a bet of the round, is refused should it come later.
 """
 TRANSACTION_STATE_ALIAS: TransactionState.ValueType  # 4
-"""Second rollback of the same original, or the rollback of a refused id: no
-money moved, and it answers as the transaction it stands for.
+"""Second rollback of the same original, second reinstatement of the same rollback,
+or the rollback of a refused id: no money moved, and it answers as the
+transaction it stands for.
 """
 Global___TransactionState: _TypeAlias = TransactionState  # noqa: Y015
 
@@ -143,7 +157,9 @@ class _RoundStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RoundState
     still accepted.
     """
     ROUND_STATE_CANCELLED: _RoundState.ValueType  # 3
-    """Cancelled: every bet of the round was rolled back."""
+    """Cancelled: every bet of the round was rolled back, or the round as a whole, which
+    then takes no bet.
+    """
 
 class RoundState(_RoundState, metaclass=_RoundStateEnumTypeWrapper):
     """RoundState says whether a round takes bets."""
@@ -157,7 +173,9 @@ ROUND_STATE_CLOSED: RoundState.ValueType  # 2
 still accepted.
 """
 ROUND_STATE_CANCELLED: RoundState.ValueType  # 3
-"""Cancelled: every bet of the round was rolled back."""
+"""Cancelled: every bet of the round was rolled back, or the round as a whole, which
+then takes no bet.
+"""
 Global___RoundState: _TypeAlias = RoundState  # noqa: Y015
 
 class _BetKind:
@@ -320,7 +338,10 @@ class _WinRollbackRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WinRo
     """
 
 class WinRollbackRule(_WinRollbackRule, metaclass=_WinRollbackRuleEnumTypeWrapper):
-    """WinRollbackRule says what the rollback of a win or an award does."""
+    """WinRollbackRule says what the rollback of a win or an award does, and whether money
+    that the player has spent may be taken: a reinstatement of a bet takes it only under
+    ALLOW_NEGATIVE, and answers INSUFFICIENT_FUNDS otherwise.
+    """
 
 WIN_ROLLBACK_RULE_UNSPECIFIED: WinRollbackRule.ValueType  # 0
 """Not given: REJECT."""
@@ -637,7 +658,10 @@ class Transaction(_message.Message):
     ledger_id: _builtins.str
     """Output only. Cage's id of the transaction, a UUIDv7."""
     transaction_id: _builtins.str
-    """Output only. The caller's id of the transaction."""
+    """Output only. The caller's id of the transaction. A rollback of a list or a round
+    has several transactions under its id: one for each original, and after them one
+    that moves nothing and stands for the whole; so has its reinstatement.
+    """
     kind: Global___TransactionKind.ValueType
     """Output only. What the caller asked for."""
     state: Global___TransactionState.ValueType
@@ -654,8 +678,9 @@ class Transaction(_message.Message):
     """
     reference_transaction_id: _builtins.str
     """Output only. The caller's id of the transaction that this one refers to: the
-    bet of a win, the original of a rollback, the reserve of a capture or a release,
-    the first one that an adjustment corrects. Empty when there is none.
+    bet of a win, the original of a rollback, the rollback that a reinstatement
+    undoes, the reserve of a capture or a release, the first one that an adjustment
+    corrects. Empty when there is none.
     """
     bet_kind: Global___BetKind.ValueType
     """Output only. Kind of a bet; BET_KIND_UNSPECIFIED for other transactions."""
@@ -680,7 +705,8 @@ class Transaction(_message.Message):
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """Output only. The amount that was asked for, 0 or more, at the ledger scale.
-        For a rollback the amount of the original, for an adjustment its signed delta.
+        For a rollback and for its reinstatement the amount of the original, for an
+        adjustment its signed delta.
         """
 
     @_builtins.property
@@ -815,7 +841,9 @@ class Round(_message.Message):
     win_count: _builtins.int
     """Output only. Number of wins and awards posted, rolled back ones included."""
     rolled_back_count: _builtins.int
-    """Output only. Number of transactions of the round that were rolled back."""
+    """Output only. Number of transactions of the round that were rolled back and not
+    reinstated.
+    """
     adjust_count: _builtins.int
     """Output only. Number of adjustments posted."""
     integration_id: _builtins.str
@@ -1061,13 +1089,15 @@ class WalletRules(_message.Message):
     refused_bet: Global___RefusedBetRule.ValueType
     """Optional. What a bet gets whose id was refused before. Default: STORE."""
     unknown_rollback: Global___Verdict.ValueType
-    """Optional. The rollback of an unknown id. Default: ACCEPT. REFUSE answers
-    TRANSACTION_NOT_FOUND; the tombstone is left either way, and the late bet never
-    debits.
+    """Optional. The rollback of an unknown id, or of an unknown round. Default: ACCEPT.
+    REFUSE answers TRANSACTION_NOT_FOUND, or ROUND_NOT_FOUND; the tombstone is left
+    either way, and the late bet never debits. In a list each original has an answer
+    of its own, so an unknown one refuses nothing.
     """
     second_rollback: Global___Verdict.ValueType
-    """Optional. A second rollback of one original under another id. Default: ACCEPT,
-    which answers the first rollback. REFUSE answers ALREADY_ROLLED_BACK.
+    """Optional. A second rollback of one original, or of one round, under another id.
+    Default: ACCEPT, which answers the first rollback. REFUSE answers
+    ALREADY_ROLLED_BACK.
     """
     settled_rollback: Global___Verdict.ValueType
     """Optional. The rollback of a settled bet. Default: REFUSE, which answers
@@ -1090,7 +1120,9 @@ class WalletRules(_message.Message):
     ALREADY_ROLLED_BACK.
     """
     win_rollback: Global___WinRollbackRule.ValueType
-    """Optional. The rollback of a win or an award. Default: REJECT."""
+    """Optional. The rollback of a win or an award, and the player's funds where a
+    reinstatement takes money. Default: REJECT.
+    """
     rollback_amount: Global___RollbackAmountRule.ValueType
     """Optional. A rollback that sends an amount. Default: IGNORE."""
     wins_per_bet: Global___WinsPerBetRule.ValueType

@@ -568,8 +568,9 @@ Global___PlayResponse: _TypeAlias = PlayResponse  # noqa: Y015
 
 @_typing.final
 class RollbackRequest(_message.Message):
-    """RollbackRequest reverses an earlier transaction. What it does not know it may
-    leave out: everything comes from the original.
+    """RollbackRequest reverses an earlier transaction, several, or a whole round: exactly
+    one of `original`, `originals` and `whole_round` is set. What it does not know it
+    may leave out: everything comes from the originals.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -584,6 +585,8 @@ class RollbackRequest(_message.Message):
     OCCUR_TIME_FIELD_NUMBER: _builtins.int
     DETAILS_FIELD_NUMBER: _builtins.int
     ORIGINAL_FIELD_NUMBER: _builtins.int
+    ORIGINALS_FIELD_NUMBER: _builtins.int
+    WHOLE_ROUND_FIELD_NUMBER: _builtins.int
     player_id: _builtins.str
     """Required. The player, 1 to 128 printable characters, as answered by
     Authenticate. Failure: PLAYER_NOT_FOUND, also for a player of an operator
@@ -591,17 +594,17 @@ class RollbackRequest(_message.Message):
     """
     game_id: _builtins.str
     """Optional. The game of the original, 1 to 128 printable characters. Recorded,
-    never compared.
+    never compared. Required with `whole_round`. Failure: GAME_NOT_FOUND.
     """
     round_id: _builtins.str
     """Optional. The round of the original, 1 to 128 printable characters. Recorded,
-    never compared.
+    never compared. Required with `whole_round`.
     """
     transaction_id: _builtins.str
     """Required. The caller's id of this rollback, 1 to 128 printable characters. It
     may equal the id of the original: rollback ids are a key space of their own.
     Send the same id on a retry. Failure: TRANSACTION_MISMATCH when it was used
-    before for another original.
+    before for another original, another list or another round.
     """
     session_token: _builtins.str
     """Optional. The session token of Authenticate, 1 to 128 printable characters.
@@ -609,17 +612,25 @@ class RollbackRequest(_message.Message):
     """
     round_closed: _builtins.bool
     """Optional. True when this is the last call of the round: the round is closed
-    in the same commit.
+    in the same commit, and with `originals` every round in which one of them was
+    reversed.
     """
     details: _builtins.str
     """Optional. The caller's own text, up to 4,096 bytes of UTF-8. Recorded and
     given back by reads, never interpreted. Failure: INVALID_FIELD when longer.
     """
+    whole_round: _builtins.bool
+    """Optional. True to reverse all that this integration sent in the round of
+    `game_id` and `round_id` and that stands: bets, tips, wins, awards and Plays, the
+    newest first, each by the rules that hold for it alone. The round then takes no
+    bet: one that comes late is refused with ALREADY_ROLLED_BACK and never debits,
+    also when the round was unknown. Failure: those of `original`.
+    """
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """Optional. What the caller takes for the amount of the original. Never used: the
         amount comes from the original. It is compared only where the integration's
-        rules say so. Failure: REFERENCE_MISMATCH.
+        rules say so, and only with `original`. Failure: REFERENCE_MISMATCH.
         """
 
     @_builtins.property
@@ -630,9 +641,17 @@ class RollbackRequest(_message.Message):
 
     @_builtins.property
     def original(self) -> Global___Original:
-        """Required. The transaction to be reversed. An action of a Play stands for the
+        """Optional. The transaction to be reversed. An action of a Play stands for the
         whole Play. Failure: ALREADY_SETTLED, ROLLBACK_NOT_ALLOWED,
         REFERENCE_MISMATCH.
+        """
+
+    @_builtins.property
+    def originals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Original]:
+        """Optional. The transactions to be reversed, up to 100 with different ids, in the
+        order in which that is done; nothing else is. Two actions of one Play stand for
+        one Play, which is reversed once. A win that is reversed no longer settles a bet
+        after it in the list. Failure: INVALID_FIELD, and those of `original`.
         """
 
     def __init__(
@@ -648,10 +667,12 @@ class RollbackRequest(_message.Message):
         occur_time: _timestamp_pb2.Timestamp | None = ...,
         details: _builtins.str = ...,
         original: Global___Original | None = ...,
+        originals: _abc.Iterable[Global___Original] | None = ...,
+        whole_round: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "occur_time", b"occur_time", "original", b"original"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "details", b"details", "game_id", b"game_id", "occur_time", b"occur_time", "original", b"original", "player_id", b"player_id", "round_closed", b"round_closed", "round_id", b"round_id", "session_token", b"session_token", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "details", b"details", "game_id", b"game_id", "occur_time", b"occur_time", "original", b"original", "originals", b"originals", "player_id", b"player_id", "round_closed", b"round_closed", "round_id", b"round_id", "session_token", b"session_token", "transaction_id", b"transaction_id", "whole_round", b"whole_round"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -665,14 +686,25 @@ class RollbackResponse(_message.Message):
 
     RECEIPT_FIELD_NUMBER: _builtins.int
     TOMBSTONE_FIELD_NUMBER: _builtins.int
+    REVERSALS_FIELD_NUMBER: _builtins.int
     tombstone: _builtins.bool
-    """Output only. True when the original was unknown: nothing moved, and the
-    original is refused with ALREADY_ROLLED_BACK should it come later.
+    """Output only. True when the original, or the whole round, was unknown: nothing
+    moved, and the original, or a bet in the round, is refused with
+    ALREADY_ROLLED_BACK should it come later. Never for a list; see `reversals`.
     """
     @_builtins.property
     def receipt(self) -> _wallet_pb2.Receipt:
         """Output only. What moved, and the balances around it. For the reversal of a
-        Play its sums. All zero for a tombstone.
+        Play its sums; for a list or a round the sums of `reversals` in the currency of
+        the first that moved, without what an earlier rollback had moved. All zero for a
+        tombstone.
+        """
+
+    @_builtins.property
+    def reversals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reversal]:
+        """Output only. What became of each original of a list, in its order, or of each
+        transaction or Play of a round that was reversed, the newest first. Empty for a
+        single original.
         """
 
     def __init__(
@@ -680,14 +712,135 @@ class RollbackResponse(_message.Message):
         *,
         receipt: _wallet_pb2.Receipt | None = ...,
         tombstone: _builtins.bool = ...,
+        reversals: _abc.Iterable[Global___Reversal] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "tombstone", b"tombstone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "reversals", b"reversals", "tombstone", b"tombstone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RollbackResponse: _TypeAlias = RollbackResponse  # noqa: Y015
+
+@_typing.final
+class ReinstateRequest(_message.Message):
+    """ReinstateRequest undoes a rollback."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAYER_ID_FIELD_NUMBER: _builtins.int
+    GAME_ID_FIELD_NUMBER: _builtins.int
+    ROUND_ID_FIELD_NUMBER: _builtins.int
+    TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    SESSION_TOKEN_FIELD_NUMBER: _builtins.int
+    ROUND_CLOSED_FIELD_NUMBER: _builtins.int
+    OCCUR_TIME_FIELD_NUMBER: _builtins.int
+    DETAILS_FIELD_NUMBER: _builtins.int
+    ROLLBACK_TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    player_id: _builtins.str
+    """Required. The player, 1 to 128 printable characters, as answered by
+    Authenticate. Failure: PLAYER_NOT_FOUND, also for a player of an operator
+    that the key is not granted to.
+    """
+    game_id: _builtins.str
+    """Optional. The game of the rollback, 1 to 128 printable characters. Recorded,
+    never compared.
+    """
+    round_id: _builtins.str
+    """Optional. The round of the rollback, 1 to 128 printable characters. Recorded,
+    never compared.
+    """
+    transaction_id: _builtins.str
+    """Required. The caller's id of this reinstatement, 1 to 128 printable characters.
+    It may equal the id of the rollback: ids of reinstatements are a key space of
+    their own. Send the same id on a retry. Failure: TRANSACTION_MISMATCH when it was
+    used before for another rollback.
+    """
+    session_token: _builtins.str
+    """Optional. The session token of Authenticate, 1 to 128 printable characters.
+    Never checked: this call passes after the end of the session too.
+    """
+    round_closed: _builtins.bool
+    """Optional. True when this is the last call of the round: the round is closed
+    in the same commit, and after the rollback of a list every round in which
+    something was reinstated.
+    """
+    details: _builtins.str
+    """Optional. The caller's own text, up to 4,096 bytes of UTF-8. Recorded and
+    given back by reads, never interpreted. Failure: INVALID_FIELD when longer.
+    """
+    rollback_transaction_id: _builtins.str
+    """Required. The id of the rollback to be undone, 1 to 128 printable characters. A
+    second rollback of an original stands for the first one. The rollback of a list
+    or of a round is undone as a whole, the last reversal first, all or nothing; a
+    round then takes bets again. Failure: TRANSACTION_NOT_FOUND,
+    REINSTATE_NOT_ALLOWED when the rollback moved nothing, INSUFFICIENT_FUNDS when
+    the player has spent what goes again (but see WalletRules.win_rollback),
+    ALREADY_ROLLED_BACK when the round was rolled back as a whole since, or the bet
+    of a reinstated win was.
+    """
+    @_builtins.property
+    def occur_time(self) -> _timestamp_pb2.Timestamp:
+        """Optional. When it happened, by the caller's clock. Recorded; the server's
+        commit time is what counts.
+        """
+
+    def __init__(
+        self,
+        *,
+        player_id: _builtins.str = ...,
+        game_id: _builtins.str = ...,
+        round_id: _builtins.str = ...,
+        transaction_id: _builtins.str = ...,
+        session_token: _builtins.str = ...,
+        round_closed: _builtins.bool = ...,
+        occur_time: _timestamp_pb2.Timestamp | None = ...,
+        details: _builtins.str = ...,
+        rollback_transaction_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["occur_time", b"occur_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["details", b"details", "game_id", b"game_id", "occur_time", b"occur_time", "player_id", b"player_id", "rollback_transaction_id", b"rollback_transaction_id", "round_closed", b"round_closed", "round_id", b"round_id", "session_token", b"session_token", "transaction_id", b"transaction_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReinstateRequest: _TypeAlias = ReinstateRequest  # noqa: Y015
+
+@_typing.final
+class ReinstateResponse(_message.Message):
+    """ReinstateResponse is the receipt of a reinstatement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    REVERSALS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def receipt(self) -> _wallet_pb2.Receipt:
+        """Output only. What moved, and the balances around it: the opposite of what the
+        rollback moved. After the rollback of a list or a round the sums of `reversals`
+        in the currency of the first that moved.
+        """
+
+    @_builtins.property
+    def reversals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reversal]:
+        """Output only. What was reinstated of a list or a round, in the order in which that
+        was done; what moved nothing when it was rolled back is not there. Empty after
+        the rollback of a single original.
+        """
+
+    def __init__(
+        self,
+        *,
+        receipt: _wallet_pb2.Receipt | None = ...,
+        reversals: _abc.Iterable[Global___Reversal] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "reversals", b"reversals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReinstateResponse: _TypeAlias = ReinstateResponse  # noqa: Y015
 
 @_typing.final
 class CloseRoundRequest(_message.Message):
@@ -1388,9 +1541,10 @@ class GetTransactionRequest(_message.Message):
     Failure: TRANSACTION_NOT_FOUND.
     """
     kind: _wallet_pb2.TransactionKind.ValueType
-    """Optional. ROLLBACK reads a rollback, whose ids are a key space of their own.
-    Any other kind must be the kind of the transaction; unspecified: any kind but
-    a rollback. Failure: TRANSACTION_NOT_FOUND.
+    """Optional. ROLLBACK and REINSTATE read a rollback or a reinstatement, whose ids are
+    key spaces of their own; of a list or a round what stands for the whole. Any other
+    kind must be the kind of the transaction; unspecified: any kind but these two.
+    Failure: TRANSACTION_NOT_FOUND.
     """
     def __init__(
         self,
@@ -2124,6 +2278,48 @@ class Original(_message.Message):
 Global___Original: _TypeAlias = Original  # noqa: Y015
 
 @_typing.final
+class Reversal(_message.Message):
+    """Reversal says what became of one original of a rollback, or of the undo of one, that
+    is about several.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORIGINAL_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    TOMBSTONE_FIELD_NUMBER: _builtins.int
+    tombstone: _builtins.bool
+    """Output only. True when the original was unknown: nothing moved, and the
+    original is refused with ALREADY_ROLLED_BACK should it come later.
+    """
+    @_builtins.property
+    def original(self) -> Global___Original:
+        """Output only. The original, with the kind that it has in the ledger. For a Play of
+        a whole round its first action.
+        """
+
+    @_builtins.property
+    def receipt(self) -> _wallet_pb2.Receipt:
+        """Output only. What moved, and the balances around it. `replayed` when an earlier
+        call, or an earlier item of this list, had moved it.
+        """
+
+    def __init__(
+        self,
+        *,
+        original: Global___Original | None = ...,
+        receipt: _wallet_pb2.Receipt | None = ...,
+        tombstone: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["original", b"original", "receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["original", b"original", "receipt", b"receipt", "tombstone", b"tombstone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reversal: _TypeAlias = Reversal  # noqa: Y015
+
+@_typing.final
 class Operation(_message.Message):
     """Operation is one call inside a stream or a batch. It means the same as the rpc
     of its name.
@@ -2138,6 +2334,7 @@ class Operation(_message.Message):
     CLOSE_ROUND_FIELD_NUMBER: _builtins.int
     AWARD_FIELD_NUMBER: _builtins.int
     GET_BALANCE_FIELD_NUMBER: _builtins.int
+    REINSTATE_FIELD_NUMBER: _builtins.int
     ADJUST_FIELD_NUMBER: _builtins.int
     RESERVE_FIELD_NUMBER: _builtins.int
     CAPTURE_FIELD_NUMBER: _builtins.int
@@ -2171,6 +2368,10 @@ class Operation(_message.Message):
         """Reads a balance; see GetBalance."""
 
     @_builtins.property
+    def reinstate(self) -> Global___ReinstateRequest:
+        """Undoes a rollback; see Reinstate."""
+
+    @_builtins.property
     def adjust(self) -> Global___AdjustRequest:
         """Corrects what was posted before; see Adjust."""
 
@@ -2196,16 +2397,17 @@ class Operation(_message.Message):
         close_round: Global___CloseRoundRequest | None = ...,
         award: Global___AwardRequest | None = ...,
         get_balance: Global___GetBalanceRequest | None = ...,
+        reinstate: Global___ReinstateRequest | None = ...,
         adjust: Global___AdjustRequest | None = ...,
         reserve: Global___ReserveRequest | None = ...,
         capture: Global___CaptureRequest | None = ...,
         release: Global___ReleaseRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["adjust", b"adjust", "award", b"award", "bet", b"bet", "capture", b"capture", "close_round", b"close_round", "get_balance", b"get_balance", "operation", b"operation", "play", b"play", "release", b"release", "reserve", b"reserve", "rollback", b"rollback", "win", b"win"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adjust", b"adjust", "award", b"award", "bet", b"bet", "capture", b"capture", "close_round", b"close_round", "get_balance", b"get_balance", "operation", b"operation", "play", b"play", "reinstate", b"reinstate", "release", b"release", "reserve", b"reserve", "rollback", b"rollback", "win", b"win"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust", b"adjust", "award", b"award", "bet", b"bet", "capture", b"capture", "close_round", b"close_round", "get_balance", b"get_balance", "operation", b"operation", "play", b"play", "release", b"release", "reserve", b"reserve", "rollback", b"rollback", "win", b"win"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust", b"adjust", "award", b"award", "bet", b"bet", "capture", b"capture", "close_round", b"close_round", "get_balance", b"get_balance", "operation", b"operation", "play", b"play", "reinstate", b"reinstate", "release", b"release", "reserve", b"reserve", "rollback", b"rollback", "win", b"win"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_operation: _TypeAlias = _typing.Literal["bet", "win", "play", "rollback", "close_round", "award", "get_balance", "adjust", "reserve", "capture", "release"]  # noqa: Y015
+    _WhichOneofReturnType_operation: _TypeAlias = _typing.Literal["bet", "win", "play", "rollback", "close_round", "award", "get_balance", "reinstate", "adjust", "reserve", "capture", "release"]  # noqa: Y015
     _WhichOneofArgType_operation: _TypeAlias = _typing.Literal["operation", b"operation"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_operation) -> _WhichOneofReturnType_operation | None: ...
 
@@ -2225,6 +2427,7 @@ class OperationResult(_message.Message):
     CLOSE_ROUND_FIELD_NUMBER: _builtins.int
     AWARD_FIELD_NUMBER: _builtins.int
     GET_BALANCE_FIELD_NUMBER: _builtins.int
+    REINSTATE_FIELD_NUMBER: _builtins.int
     ADJUST_FIELD_NUMBER: _builtins.int
     RESERVE_FIELD_NUMBER: _builtins.int
     CAPTURE_FIELD_NUMBER: _builtins.int
@@ -2262,6 +2465,10 @@ class OperationResult(_message.Message):
         """Answers `get_balance`."""
 
     @_builtins.property
+    def reinstate(self) -> Global___ReinstateResponse:
+        """Answers `reinstate`."""
+
+    @_builtins.property
     def adjust(self) -> Global___AdjustResponse:
         """Answers `adjust`."""
 
@@ -2288,16 +2495,17 @@ class OperationResult(_message.Message):
         close_round: Global___CloseRoundResponse | None = ...,
         award: Global___AwardResponse | None = ...,
         get_balance: Global___GetBalanceResponse | None = ...,
+        reinstate: Global___ReinstateResponse | None = ...,
         adjust: Global___AdjustResponse | None = ...,
         reserve: Global___ReserveResponse | None = ...,
         capture: Global___CaptureResponse | None = ...,
         release: Global___ReleaseResponse | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["adjust", b"adjust", "award", b"award", "bet", b"bet", "capture", b"capture", "close_round", b"close_round", "error", b"error", "get_balance", b"get_balance", "play", b"play", "release", b"release", "reserve", b"reserve", "result", b"result", "rollback", b"rollback", "win", b"win"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adjust", b"adjust", "award", b"award", "bet", b"bet", "capture", b"capture", "close_round", b"close_round", "error", b"error", "get_balance", b"get_balance", "play", b"play", "reinstate", b"reinstate", "release", b"release", "reserve", b"reserve", "result", b"result", "rollback", b"rollback", "win", b"win"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust", b"adjust", "award", b"award", "bet", b"bet", "capture", b"capture", "close_round", b"close_round", "error", b"error", "get_balance", b"get_balance", "play", b"play", "release", b"release", "reserve", b"reserve", "result", b"result", "rollback", b"rollback", "win", b"win"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust", b"adjust", "award", b"award", "bet", b"bet", "capture", b"capture", "close_round", b"close_round", "error", b"error", "get_balance", b"get_balance", "play", b"play", "reinstate", b"reinstate", "release", b"release", "reserve", b"reserve", "result", b"result", "rollback", b"rollback", "win", b"win"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["error", "bet", "win", "play", "rollback", "close_round", "award", "get_balance", "adjust", "reserve", "capture", "release"]  # noqa: Y015
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["error", "bet", "win", "play", "rollback", "close_round", "award", "get_balance", "reinstate", "adjust", "reserve", "capture", "release"]  # noqa: Y015
     _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
 

@@ -32,19 +32,20 @@ class WalletServiceStub(object):
 
     A reply means: durable on disk. Every money call carries a transaction_id, the
     caller's id of one money movement, kept for ever in the scope of operator,
-    integration, player and key space (rollbacks and releases are one, captures are one,
-    all else is another).
+    integration, player and key space (rollbacks and releases are one, reinstatements
+    another, captures another, all else is the fourth).
     Repeating a call with its id is always safe: the first answer comes back with
     `replayed` and the current balance, and nothing moves. The id is looked up
     before any other check. Compared are, in this order: kind, player, currency,
     amount, round, referenced transaction, game, free-round campaign (for a
-    rollback neither amount, round nor game); a difference answers
+    rollback or a reinstatement neither amount, round nor game, unless a whole round is
+    rolled back); a difference answers
     TRANSACTION_MISMATCH and nothing moves. Never compared: session token, times,
     details, round_closed, jackpot contributions.
 
     Session, status, limit and kill-switch checks apply to bets and reserves only. Wins,
-    captures, rollbacks, releases, awards, adjustments and closes pass for every known
-    player.
+    captures, rollbacks, reinstatements, releases, awards, adjustments and closes pass for
+    every known player.
 
     Where studios disagree the rules of the integration decide (WalletRules); what is
     said here is their default.
@@ -98,6 +99,11 @@ class WalletServiceStub(object):
                 '/cage.wallet.v1.WalletService/Rollback',
                 request_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.RollbackRequest.SerializeToString,
                 response_deserializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.RollbackResponse.FromString,
+                _registered_method=True)
+        self.Reinstate = channel.unary_unary(
+                '/cage.wallet.v1.WalletService/Reinstate',
+                request_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ReinstateRequest.SerializeToString,
+                response_deserializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ReinstateResponse.FromString,
                 _registered_method=True)
         self.CloseRound = channel.unary_unary(
                 '/cage.wallet.v1.WalletService/CloseRound',
@@ -183,19 +189,20 @@ class WalletServiceServicer(object):
 
     A reply means: durable on disk. Every money call carries a transaction_id, the
     caller's id of one money movement, kept for ever in the scope of operator,
-    integration, player and key space (rollbacks and releases are one, captures are one,
-    all else is another).
+    integration, player and key space (rollbacks and releases are one, reinstatements
+    another, captures another, all else is the fourth).
     Repeating a call with its id is always safe: the first answer comes back with
     `replayed` and the current balance, and nothing moves. The id is looked up
     before any other check. Compared are, in this order: kind, player, currency,
     amount, round, referenced transaction, game, free-round campaign (for a
-    rollback neither amount, round nor game); a difference answers
+    rollback or a reinstatement neither amount, round nor game, unless a whole round is
+    rolled back); a difference answers
     TRANSACTION_MISMATCH and nothing moves. Never compared: session token, times,
     details, round_closed, jackpot contributions.
 
     Session, status, limit and kill-switch checks apply to bets and reserves only. Wins,
-    captures, rollbacks, releases, awards, adjustments and closes pass for every known
-    player.
+    captures, rollbacks, reinstatements, releases, awards, adjustments and closes pass for
+    every known player.
 
     Where studios disagree the rules of the integration decide (WalletRules); what is
     said here is their default.
@@ -285,9 +292,29 @@ class WalletServiceServicer(object):
         rollback of a reserve is its release, and refused once something was captured.
         Repeat it until it is answered.
 
+        One call may also reverse an ordered list of originals, or all that stands of a
+        round. Either is applied one after the other in one commit, all or nothing: each
+        original sees the effects of those before it, and the first that is refused
+        refuses the call (ErrorDetail.transaction_id names it).
+
         Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, ALREADY_SETTLED,
-        ROLLBACK_NOT_ALLOWED, REFERENCE_MISMATCH, BALANCE_OUT_OF_RANGE; by the rules of
-        the integration also TRANSACTION_NOT_FOUND, ALREADY_ROLLED_BACK, ROUND_CLOSED.
+        ROLLBACK_NOT_ALLOWED, REFERENCE_MISMATCH, BALANCE_OUT_OF_RANGE; of a whole round
+        also GAME_NOT_FOUND; by the rules of the integration also TRANSACTION_NOT_FOUND,
+        ROUND_NOT_FOUND, ALREADY_ROLLED_BACK, ROUND_CLOSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Reinstate(self, request, context):
+        """Undo a rollback, once: what it reversed stands again, with the same parts of cash
+        and bonus, also for a player who is blocked. Undoing it again, under another id
+        too, answers the first time. A new rollback, under an id of its own, may reverse
+        the original again. A refusal stores nothing.
+
+        Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, TRANSACTION_NOT_FOUND,
+        REINSTATE_NOT_ALLOWED, INSUFFICIENT_FUNDS, BALANCE_OUT_OF_RANGE,
+        ALREADY_ROLLED_BACK; by the rules of the integration also ALREADY_SETTLED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -506,6 +533,11 @@ def add_WalletServiceServicer_to_server(servicer, server):
                     request_deserializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.RollbackRequest.FromString,
                     response_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.RollbackResponse.SerializeToString,
             ),
+            'Reinstate': grpc.unary_unary_rpc_method_handler(
+                    servicer.Reinstate,
+                    request_deserializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ReinstateRequest.FromString,
+                    response_serializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ReinstateResponse.SerializeToString,
+            ),
             'CloseRound': grpc.unary_unary_rpc_method_handler(
                     servicer.CloseRound,
                     request_deserializer=cage_dot_wallet_dot_v1_dot_wallet__service__pb2.CloseRoundRequest.FromString,
@@ -596,19 +628,20 @@ class WalletService(object):
 
     A reply means: durable on disk. Every money call carries a transaction_id, the
     caller's id of one money movement, kept for ever in the scope of operator,
-    integration, player and key space (rollbacks and releases are one, captures are one,
-    all else is another).
+    integration, player and key space (rollbacks and releases are one, reinstatements
+    another, captures another, all else is the fourth).
     Repeating a call with its id is always safe: the first answer comes back with
     `replayed` and the current balance, and nothing moves. The id is looked up
     before any other check. Compared are, in this order: kind, player, currency,
     amount, round, referenced transaction, game, free-round campaign (for a
-    rollback neither amount, round nor game); a difference answers
+    rollback or a reinstatement neither amount, round nor game, unless a whole round is
+    rolled back); a difference answers
     TRANSACTION_MISMATCH and nothing moves. Never compared: session token, times,
     details, round_closed, jackpot contributions.
 
     Session, status, limit and kill-switch checks apply to bets and reserves only. Wins,
-    captures, rollbacks, releases, awards, adjustments and closes pass for every known
-    player.
+    captures, rollbacks, reinstatements, releases, awards, adjustments and closes pass for
+    every known player.
 
     Where studios disagree the rules of the integration decide (WalletRules); what is
     said here is their default.
@@ -779,6 +812,33 @@ class WalletService(object):
             '/cage.wallet.v1.WalletService/Rollback',
             cage_dot_wallet_dot_v1_dot_wallet__service__pb2.RollbackRequest.SerializeToString,
             cage_dot_wallet_dot_v1_dot_wallet__service__pb2.RollbackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Reinstate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cage.wallet.v1.WalletService/Reinstate',
+            cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ReinstateRequest.SerializeToString,
+            cage_dot_wallet_dot_v1_dot_wallet__service__pb2.ReinstateResponse.FromString,
             options,
             channel_credentials,
             insecure,

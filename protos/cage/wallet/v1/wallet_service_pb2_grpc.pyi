@@ -33,19 +33,20 @@ class WalletServiceStub:
 
     A reply means: durable on disk. Every money call carries a transaction_id, the
     caller's id of one money movement, kept for ever in the scope of operator,
-    integration, player and key space (rollbacks and releases are one, captures are one,
-    all else is another).
+    integration, player and key space (rollbacks and releases are one, reinstatements
+    another, captures another, all else is the fourth).
     Repeating a call with its id is always safe: the first answer comes back with
     `replayed` and the current balance, and nothing moves. The id is looked up
     before any other check. Compared are, in this order: kind, player, currency,
     amount, round, referenced transaction, game, free-round campaign (for a
-    rollback neither amount, round nor game); a difference answers
+    rollback or a reinstatement neither amount, round nor game, unless a whole round is
+    rolled back); a difference answers
     TRANSACTION_MISMATCH and nothing moves. Never compared: session token, times,
     details, round_closed, jackpot contributions.
 
     Session, status, limit and kill-switch checks apply to bets and reserves only. Wins,
-    captures, rollbacks, releases, awards, adjustments and closes pass for every known
-    player.
+    captures, rollbacks, reinstatements, releases, awards, adjustments and closes pass for
+    every known player.
 
     Where studios disagree the rules of the integration decide (WalletRules); what is
     said here is their default.
@@ -119,9 +120,25 @@ class WalletServiceStub:
     rollback of a reserve is its release, and refused once something was captured.
     Repeat it until it is answered.
 
+    One call may also reverse an ordered list of originals, or all that stands of a
+    round. Either is applied one after the other in one commit, all or nothing: each
+    original sees the effects of those before it, and the first that is refused
+    refuses the call (ErrorDetail.transaction_id names it).
+
     Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, ALREADY_SETTLED,
-    ROLLBACK_NOT_ALLOWED, REFERENCE_MISMATCH, BALANCE_OUT_OF_RANGE; by the rules of
-    the integration also TRANSACTION_NOT_FOUND, ALREADY_ROLLED_BACK, ROUND_CLOSED.
+    ROLLBACK_NOT_ALLOWED, REFERENCE_MISMATCH, BALANCE_OUT_OF_RANGE; of a whole round
+    also GAME_NOT_FOUND; by the rules of the integration also TRANSACTION_NOT_FOUND,
+    ROUND_NOT_FOUND, ALREADY_ROLLED_BACK, ROUND_CLOSED.
+    """
+    Reinstate: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.ReinstateRequest, _wallet_service_pb2.ReinstateResponse]
+    """Undo a rollback, once: what it reversed stands again, with the same parts of cash
+    and bonus, also for a player who is blocked. Undoing it again, under another id
+    too, answers the first time. A new rollback, under an id of its own, may reverse
+    the original again. A refusal stores nothing.
+
+    Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, TRANSACTION_NOT_FOUND,
+    REINSTATE_NOT_ALLOWED, INSUFFICIENT_FUNDS, BALANCE_OUT_OF_RANGE,
+    ALREADY_ROLLED_BACK; by the rules of the integration also ALREADY_SETTLED.
     """
     CloseRound: _grpc.UnaryUnaryMultiCallable[_wallet_service_pb2.CloseRoundRequest, _wallet_service_pb2.CloseRoundResponse]
     """Close a round, so that it takes no more bets and its bets are settled.
@@ -252,19 +269,20 @@ class WalletServiceAsyncStub(WalletServiceStub):
 
     A reply means: durable on disk. Every money call carries a transaction_id, the
     caller's id of one money movement, kept for ever in the scope of operator,
-    integration, player and key space (rollbacks and releases are one, captures are one,
-    all else is another).
+    integration, player and key space (rollbacks and releases are one, reinstatements
+    another, captures another, all else is the fourth).
     Repeating a call with its id is always safe: the first answer comes back with
     `replayed` and the current balance, and nothing moves. The id is looked up
     before any other check. Compared are, in this order: kind, player, currency,
     amount, round, referenced transaction, game, free-round campaign (for a
-    rollback neither amount, round nor game); a difference answers
+    rollback or a reinstatement neither amount, round nor game, unless a whole round is
+    rolled back); a difference answers
     TRANSACTION_MISMATCH and nothing moves. Never compared: session token, times,
     details, round_closed, jackpot contributions.
 
     Session, status, limit and kill-switch checks apply to bets and reserves only. Wins,
-    captures, rollbacks, releases, awards, adjustments and closes pass for every known
-    player.
+    captures, rollbacks, reinstatements, releases, awards, adjustments and closes pass for
+    every known player.
 
     Where studios disagree the rules of the integration decide (WalletRules); what is
     said here is their default.
@@ -335,9 +353,25 @@ class WalletServiceAsyncStub(WalletServiceStub):
     rollback of a reserve is its release, and refused once something was captured.
     Repeat it until it is answered.
 
+    One call may also reverse an ordered list of originals, or all that stands of a
+    round. Either is applied one after the other in one commit, all or nothing: each
+    original sees the effects of those before it, and the first that is refused
+    refuses the call (ErrorDetail.transaction_id names it).
+
     Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, ALREADY_SETTLED,
-    ROLLBACK_NOT_ALLOWED, REFERENCE_MISMATCH, BALANCE_OUT_OF_RANGE; by the rules of
-    the integration also TRANSACTION_NOT_FOUND, ALREADY_ROLLED_BACK, ROUND_CLOSED.
+    ROLLBACK_NOT_ALLOWED, REFERENCE_MISMATCH, BALANCE_OUT_OF_RANGE; of a whole round
+    also GAME_NOT_FOUND; by the rules of the integration also TRANSACTION_NOT_FOUND,
+    ROUND_NOT_FOUND, ALREADY_ROLLED_BACK, ROUND_CLOSED.
+    """
+    Reinstate: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.ReinstateRequest, _wallet_service_pb2.ReinstateResponse]  # type: ignore[assignment]
+    """Undo a rollback, once: what it reversed stands again, with the same parts of cash
+    and bonus, also for a player who is blocked. Undoing it again, under another id
+    too, answers the first time. A new rollback, under an id of its own, may reverse
+    the original again. A refusal stores nothing.
+
+    Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, TRANSACTION_NOT_FOUND,
+    REINSTATE_NOT_ALLOWED, INSUFFICIENT_FUNDS, BALANCE_OUT_OF_RANGE,
+    ALREADY_ROLLED_BACK; by the rules of the integration also ALREADY_SETTLED.
     """
     CloseRound: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.CloseRoundRequest, _wallet_service_pb2.CloseRoundResponse]  # type: ignore[assignment]
     """Close a round, so that it takes no more bets and its bets are settled.
@@ -467,19 +501,20 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
 
     A reply means: durable on disk. Every money call carries a transaction_id, the
     caller's id of one money movement, kept for ever in the scope of operator,
-    integration, player and key space (rollbacks and releases are one, captures are one,
-    all else is another).
+    integration, player and key space (rollbacks and releases are one, reinstatements
+    another, captures another, all else is the fourth).
     Repeating a call with its id is always safe: the first answer comes back with
     `replayed` and the current balance, and nothing moves. The id is looked up
     before any other check. Compared are, in this order: kind, player, currency,
     amount, round, referenced transaction, game, free-round campaign (for a
-    rollback neither amount, round nor game); a difference answers
+    rollback or a reinstatement neither amount, round nor game, unless a whole round is
+    rolled back); a difference answers
     TRANSACTION_MISMATCH and nothing moves. Never compared: session token, times,
     details, round_closed, jackpot contributions.
 
     Session, status, limit and kill-switch checks apply to bets and reserves only. Wins,
-    captures, rollbacks, releases, awards, adjustments and closes pass for every known
-    player.
+    captures, rollbacks, reinstatements, releases, awards, adjustments and closes pass for
+    every known player.
 
     Where studios disagree the rules of the integration decide (WalletRules); what is
     said here is their default.
@@ -584,9 +619,31 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         rollback of a reserve is its release, and refused once something was captured.
         Repeat it until it is answered.
 
+        One call may also reverse an ordered list of originals, or all that stands of a
+        round. Either is applied one after the other in one commit, all or nothing: each
+        original sees the effects of those before it, and the first that is refused
+        refuses the call (ErrorDetail.transaction_id names it).
+
         Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, ALREADY_SETTLED,
-        ROLLBACK_NOT_ALLOWED, REFERENCE_MISMATCH, BALANCE_OUT_OF_RANGE; by the rules of
-        the integration also TRANSACTION_NOT_FOUND, ALREADY_ROLLED_BACK, ROUND_CLOSED.
+        ROLLBACK_NOT_ALLOWED, REFERENCE_MISMATCH, BALANCE_OUT_OF_RANGE; of a whole round
+        also GAME_NOT_FOUND; by the rules of the integration also TRANSACTION_NOT_FOUND,
+        ROUND_NOT_FOUND, ALREADY_ROLLED_BACK, ROUND_CLOSED.
+        """
+
+    @_abc_1.abstractmethod
+    def Reinstate(
+        self,
+        request: _wallet_service_pb2.ReinstateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_wallet_service_pb2.ReinstateResponse, _abc.Awaitable[_wallet_service_pb2.ReinstateResponse]]:
+        """Undo a rollback, once: what it reversed stands again, with the same parts of cash
+        and bonus, also for a player who is blocked. Undoing it again, under another id
+        too, answers the first time. A new rollback, under an id of its own, may reverse
+        the original again. A refusal stores nothing.
+
+        Failure: TRANSACTION_MISMATCH, PLAYER_NOT_FOUND, TRANSACTION_NOT_FOUND,
+        REINSTATE_NOT_ALLOWED, INSUFFICIENT_FUNDS, BALANCE_OUT_OF_RANGE,
+        ALREADY_ROLLED_BACK; by the rules of the integration also ALREADY_SETTLED.
         """
 
     @_abc_1.abstractmethod
