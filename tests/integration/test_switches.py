@@ -121,30 +121,3 @@ async def test_kill_switch_of_one_player(player: Player, send: Send) -> None:
     assert (await send(neighbour, neighbour.bet("1.00"))).receipt.cash.amount == -100
     assert shown.player.blocks.all_games
     assert not shown.player.blocks.verticals
-
-
-async def test_blocks_are_audited(player: Player) -> None:
-    """A change of blocks is told with its reason, before and after."""
-    reply = await player.casino.operator.players.set_player_blocks(
-        player_id=player.player_id,
-        verticals=[Vertical.VERTICAL_POKER, Vertical.VERTICAL_CASINO],
-        reason="asked for it",
-    )
-    admin = player.casino.deployment.admin.admin
-    entries = [
-        entry
-        async for entry in admin.list_audit_entries(
-            noun="player", noun_id=player.player_id
-        )
-    ]
-    before, after = (
-        json.loads(text) for text in (entries[-1].before_json, entries[-1].after_json)
-    )
-
-    assert list(reply.player.blocks.verticals) == [
-        Vertical.VERTICAL_CASINO,
-        Vertical.VERTICAL_POKER,
-    ]
-    assert entries[-1].action == "SetPlayerBlocks"
-    assert after["reason"] == "asked for it"
-    assert (before["blocks"], after["blocks"]) == (0, 1 << 1 | 1 << 5)
