@@ -40,7 +40,8 @@ from cage.core.registry import Role
 from cage.core.session import Authenticate, CreateLaunchToken
 from cage.core.wallet import Bet
 from cage.storage import SqliteStore, open_sqlite, schema
-from cage.storage.sqlite import WAL_PAGES_MAX, connect_writer, extend_wal
+from cage.storage.file import connect_writer, extend_wal
+from cage.storage.sqlite import WAL_PAGES_MAX
 from cage.storage.statements import compile_text, names
 
 IN_FLIGHT = 64

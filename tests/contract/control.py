@@ -1,6 +1,7 @@
 """Fail, wait and call on purpose, so that a test knows when the store does what."""
 
 import asyncio
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,12 +15,13 @@ from tests.simulation.deployment import (
 )
 
 from cage.app.wallet import WalletApp
-from cage.core.book import Book
+from cage.core.book import Book, Request
 from cage.core.errors import CageError, Reason
 from cage.core.wallet import KeySpace, Kind, State, Transaction
 from cage.storage import (
     SqliteStore,
 )
+from cage.storage.disk import DiskThread
 
 
 @dataclass
@@ -73,18 +75,26 @@ def stored_ids(writer: Any) -> list[str]:
 
 
 class Gatekeeper:
-    """Let a test hold the writer's thread inside of a batch."""
+    """Let a test hold the writer between its decisions and their COMMIT."""
 
     def __init__(self) -> None:
         self.entered = threading.Event()
         self.released = threading.Event()
+        self.disk: DiskThread | None = None
+        self._numbers = itertools.count()
 
-    def decide(self, _book: Book, _command: object) -> object:
-        """Wait until the test lets go."""
+    def decide(self, book: Book, _command: object) -> object:
+        """Have something to commit, and the disk busy until the test lets go."""
+        request = Request(0, "test", str(next(self._numbers)), "", "{}", 0)
+        book.new_requests.append(request)
+        assert self.disk is not None
+        self.disk.run(self._hold)
+        return None
+
+    def _hold(self) -> None:
         self.entered.set()
         self.released.wait(20)
         self.released.clear()
-        return None
 
 
 @dataclass
@@ -103,6 +113,7 @@ def held() -> Iterator[Gatekeeper]:
 
 async def pause(store: SqliteStore, keeper: Gatekeeper) -> "asyncio.Future[Any]":
     """Hold the writer from now on."""
+    keeper.disk = store.writer._disk
     keeper.entered.clear()
     future = store.writer.submit(0, Pause(), is_bet=False, timeout_s=None)
     await asyncio.to_thread(keeper.entered.wait, 20)

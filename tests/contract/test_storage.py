@@ -46,7 +46,8 @@ from cage.storage import (
 )
 from cage.storage import sqlite as module
 from cage.storage.errors import DurabilityError
-from cage.storage.sqlite import SqliteWriter, connect_writer
+from cage.storage.file import connect_writer
+from cage.storage.sqlite import SqliteWriter, run_at_once
 
 # Atomicity
 
@@ -295,11 +296,11 @@ def test_writer_checkpoints(file_writer: SqliteWriter, path: Path) -> None:
     size = path.stat().st_size
     for number in range(40):
         file_writer.apply([bet(f"b{number}", 0, extra={"details": "x" * 4000})])
-    file_writer._checkpoint(1 << 30)
+    run_at_once(file_writer._checkpoint(1 << 30))
 
     assert path.stat().st_size == size
 
-    file_writer._checkpoint(1)
+    run_at_once(file_writer._checkpoint(1))
 
     assert path.stat().st_size > size
     assert file_writer._connection.execute("PRAGMA page_count").fetchone()[0] > pages

@@ -144,13 +144,13 @@ class Recorder:
     def __init__(self, store: SqliteStore) -> None:
         self.commands: list[Any] = []
         self.outcomes: list[object] = []
-        self._apply = store.writer.apply
-        store.writer.apply = self.apply  # type: ignore[method-assign]
+        self._apply = store.writer._apply
+        store.writer._apply = self.apply  # type: ignore[method-assign]
 
-    def apply(self, commands: Sequence[object]) -> Applied:
+    async def apply(self, commands: Sequence[object]) -> Applied:
         """Apply a batch and keep it."""
         sent = copy.deepcopy(commands)
-        applied = self._apply(commands)
+        applied = await self._apply(commands)
         self.commands += sent
         self.outcomes += applied.outcomes
         return applied
