@@ -198,3 +198,16 @@ async def test_get_payment(player: Player) -> None:
     )
 
     assert reply.payment == authorized.payment
+
+
+async def test_open_wallet(player: Player) -> None:
+    """A wallet in another currency is open from the answer on, and empty."""
+    reply = await player.casino.operator.players.open_wallet(
+        player_id=player.player_id, currency_code="USD"
+    )
+    balance = await player.casino.studio.wallet.get_balance(
+        player_id=player.player_id, game_id=player.casino.game_id, currency_code="USD"
+    )
+
+    assert list(reply.player.more_currency_codes) == ["USD"]
+    assert (balance.balance.currency_code, balance.balance.cash) == ("USD", 0)
