@@ -15,7 +15,7 @@ from typing import TypeVar, cast
 import structlog
 from sqlalchemy import bindparam, delete
 
-from cage.app.lane import BATCH_MAX, Lane, Pending, Settable, resolve
+from cage.app.lane import BATCH_MAX, Lane, Settable
 from cage.app.ports import BatchStats
 from cage.core.book import Book
 from cage.core.errors import CageError, Reason
@@ -36,6 +36,7 @@ from cage.storage.fold import Applied, fold
 from cage.storage.lock import FileLock
 from cage.storage.reads import SqliteReads
 from cage.storage.registry import read_registry
+from cage.storage.serve import serve
 from cage.storage.statements import compile_text
 
 # Pages after which the WAL is moved into the database: about 240 MiB, and less when
@@ -181,7 +182,10 @@ class SqliteWriter:
         while True:
             batch, late = self._lane.take()
             if batch or late:
-                await self._serve(batch, late)
+                if batch:
+                    self._is_rested = False
+                    self._last_size = len(batch)
+                await serve(self._lane, batch, late, self._apply, self._observe)
                 await self._checkpoint(WAL_PAGES_MAX)
                 await self._gather()
             elif not self._lane.is_open:
@@ -218,40 +222,6 @@ class SqliteWriter:
             if quiet > patience or grown >= BATCH_MAX:
                 return
             depth = grown
-
-    async def _serve(self, batch: list[Pending], late: list[Pending]) -> None:
-        """Commit one batch and answer its callers."""
-        started = time.monotonic()
-        self._answer(late, [CageError(Reason.DEADLINE_TOO_SHORT)] * len(late), None)
-        if not batch:
-            return
-        self._is_rested = False
-        self._last_size = len(batch)
-        applied = await self._apply([pending.command for pending in batch])
-        stats = BatchStats(
-            lane=0,
-            size=len(batch),
-            queue_depth=len(self._lane),
-            wait_s=started - min(each.enqueue_time for each in batch),
-            run_s=applied.run_s,
-            commit_s=applied.commit_s,
-            is_rerun=applied.is_rerun,
-        )
-        self._answer(batch, applied.outcomes, stats)
-
-    def _answer(
-        self,
-        batch: Sequence[Pending],
-        outcomes: Sequence[object],
-        stats: BatchStats | None,
-    ) -> None:
-        """Answer callers; whatever one of them does with it, the lane goes on."""
-        try:
-            resolve(list(zip(batch, outcomes, strict=True)))
-            if stats is not None and self._observe is not None:
-                self._observe(stats)
-        except Exception:  # noqa: BLE001 - it is committed, and the next must be served
-            _log.exception("answers failed", size=len(batch))
 
     def apply(self, commands: Sequence[object]) -> Applied:
         """Commit a batch at once, on the caller's thread, of a writer not started."""

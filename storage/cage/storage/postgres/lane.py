@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from sqlalchemy import Table
 
-from cage.app.lane import Lane, Pending, resolve
+from cage.app.lane import Lane
 from cage.app.ports import BatchStats
 from cage.core.book import Book, Head
 from cage.core.errors import CageError, Reason
@@ -32,6 +32,7 @@ from cage.storage.lookup import Rows, Wanted, load, new_book, player_ids_of
 from cage.storage.postgres.connection import Connection, Trouble, connect, judge
 from cage.storage.postgres.statements import LOCK, REGISTRY, find, found_rows, write
 from cage.storage.registry import TABLES, build_registry, registry_columns
+from cage.storage.serve import serve
 
 if TYPE_CHECKING:
     from cage.storage.postgres.writer import PostgresWriter
@@ -110,7 +111,7 @@ class LaneWriter:
         while True:
             batch, late = self.queue.take()
             if batch or late:
-                await self._serve(batch, late)
+                await serve(self.queue, batch, late, self.apply, self._observe)
             elif not self.queue.is_open:
                 return
             else:
@@ -146,29 +147,6 @@ class LaneWriter:
             _log.warning("purge failed", lane=self.number, error=repr(error))
             if judge(error) == Trouble.LOST:
                 self._lose(error)
-
-    async def _serve(self, batch: list[Pending], late: list[Pending]) -> None:
-        """Commit one batch and answer its callers."""
-        started = time.monotonic()
-        pairs: list[tuple[Pending, object]] = [
-            (pending, CageError(Reason.DEADLINE_TOO_SHORT)) for pending in late
-        ]
-        stats = None
-        if batch:
-            applied = await self.apply([pending.command for pending in batch])
-            pairs.extend(zip(batch, applied.outcomes, strict=True))
-            stats = BatchStats(
-                lane=self.number,
-                size=len(batch),
-                queue_depth=len(self.queue),
-                wait_s=started - min(pending.enqueue_time for pending in batch),
-                run_s=applied.run_s,
-                commit_s=applied.commit_s,
-                is_rerun=applied.is_rerun,
-            )
-        resolve(pairs)
-        if stats is not None and self._observe is not None:
-            self._observe(stats)
 
     # One batch, and what may go wrong with it.
 
