@@ -6,10 +6,8 @@ set-up as ``caged``. What a bet costs beyond this, Cage adds.
 
 import argparse
 import asyncio
-import gc
 import json
 import signal
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,8 +16,8 @@ import grpc
 import uvloop
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from cage.server.interpreter import hand_over_fast, keep_what_lives
 from cage.server.listen import SERVER_OPTIONS
-from cage.server.main import SWITCH_INTERVAL_S
 from cage.type.v1.balance_pb2 import Balance
 from cage.type.v1.money_pb2 import Money
 from cage.wallet.v1 import wallet_service_pb2_grpc as stubs
@@ -69,8 +67,7 @@ async def _serve(ready_file: Path) -> None:
     stubs.add_WalletServiceServicer_to_server(servicer(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    gc.collect()
-    gc.freeze()
+    keep_what_lives()
     ready = json.dumps({"address": f"127.0.0.1:{port}", "studio_key": "none"})
     part = ready_file.with_suffix(".part")
     part.write_text(ready, encoding="utf-8")
@@ -84,7 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ready-file", type=Path, required=True)
     options = parser.parse_args()
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    hand_over_fast()
     uvloop.run(_serve(options.ready_file))
 
 

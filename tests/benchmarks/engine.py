@@ -14,7 +14,6 @@ import json
 import random
 import secrets
 import sqlite3
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -39,6 +38,7 @@ from cage.core.player import RegisterPlayer
 from cage.core.registry import Role
 from cage.core.session import Authenticate, CreateLaunchToken
 from cage.core.wallet import Bet
+from cage.server.interpreter import hand_over_fast, keep_what_lives
 from cage.storage import SqliteStore, open_sqlite, schema
 from cage.storage.file import connect_writer, extend_wal
 from cage.storage.sqlite import WAL_PAGES_MAX
@@ -48,7 +48,7 @@ IN_FLIGHT = 64
 BATCH = 64
 FUNDS = 10**12
 DAY_US = 86_400_000_000
-WAL_BYTES = 64 << 20
+WAL_BYTES = 256 << 20
 SPIN_S = (20e-6, 200e-6)
 LAST_NO = list(schema.rounds.columns.keys()).index("last_no")
 
@@ -354,6 +354,7 @@ async def run(folder: Path, *, players: int, seconds: float, samples: int) -> No
     source.close()
     target.close()
     plain = Plain(path, copy)
+    keep_what_lives()
     await engine.bets_per_s(seconds, is_busy=True)
     plain.bets_per_s()
     for _ in range(samples):
@@ -374,7 +375,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--samples", type=int, default=5)
     options = parser.parse_args()
-    sys.setswitchinterval(0.0001)
+    hand_over_fast()
     uvloop.run(
         run(
             options.folder,

@@ -18,7 +18,6 @@ from cage.core.errors import CageError, Reason
 from cage.core.registry import ApiKey
 from cage.core.replay import mismatch
 from cage.core.reservation import Capture, Reserve
-from cage.core.rules import IdScopeRule
 from cage.core.wallet import (
     Award,
     Bet,
@@ -41,13 +40,11 @@ Named = tuple[int, str, int]
 
 def claiming_key(book: Book, command: Any) -> ApiKey | None:
     """Return the caller's key when its integration claims ids, else None."""
+    claiming_nos = book.registry.claiming_nos
+    if not claiming_nos:
+        return None
     key = book.registry.find_key(getattr(command, "key_id", ""))
-    if key is None:
-        return None
-    integration = book.registry.integrations_by_no.get(key.integration_no)
-    if integration is None or integration.rules.id_scope != IdScopeRule.INTEGRATION:
-        return None
-    return key
+    return key if key is not None and key.integration_no in claiming_nos else None
 
 
 def own_ids(command: object) -> Iterator[Named]:
@@ -111,8 +108,10 @@ def judge_claims(book: Book, command: Any) -> None:
     player's own is a retry, which its first answer decides.
     """
     key = claiming_key(book, command)
+    if key is None:
+        return
     gate = book.gates.get(getattr(command, "player_id", ""))
-    if key is None or gate is None:
+    if gate is None:
         return
     book.player(book.caller(key.key_id), gate.player_id)
     who = (gate.player_no, key.integration_no)

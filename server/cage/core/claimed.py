@@ -5,13 +5,10 @@
 
 from typing import TYPE_CHECKING
 
-from cage.core.rules import IdScopeRule
 from cage.core.wallet import CALLERS_SPACES, FLAG_CLAIMED, Claim, Transaction, Wallet
 
 if TYPE_CHECKING:
     from cage.core.book import Book, ClaimKey
-
-_INTEGRATION = int(IdScopeRule.INTEGRATION)
 
 
 def take_claim(
@@ -19,8 +16,7 @@ def take_claim(
 ) -> int:
     """Claim a caller's id for its player, by the rules; return the row's flag or 0."""
     integration_no, key_space, _ = key
-    integration = book.registry.integrations_by_no.get(integration_no)
-    if integration is None or integration.rules.id_scope != _INTEGRATION:
+    if integration_no not in book.registry.claiming_nos:
         return 0
     if key_space not in CALLERS_SPACES or key in book.claims:
         # A key that is there is the player's own, from before other rules.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any
 
-from cage.core.rules import DEFAULT_RULES, Rules
+from cage.core.rules import DEFAULT_RULES, IdScopeRule, Rules
 
 
 class Role(IntEnum):
@@ -173,6 +173,16 @@ class Registry:
     studios_by_no: dict[int, Studio] = field(default_factory=dict)
     games_by_no: dict[int, Game] = field(default_factory=dict)
     currencies_by_no: dict[int, Currency] = field(default_factory=dict)
+    # The integrations whose ids are unique among all their players.
+    claiming_nos: frozenset[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        claiming = frozenset(
+            number
+            for number, integration in self.integrations_by_no.items()
+            if integration.rules.id_scope == IdScopeRule.INTEGRATION
+        )
+        object.__setattr__(self, "claiming_nos", claiming)
 
     def find_key(self, key_id: str) -> ApiKey | None:
         """Return a key by its id: one that was created, or the process's own."""

@@ -58,7 +58,7 @@ class Config(BaseSettings):
     """How many lanes a new PostgreSQL database gets, for ever; an old one keeps its
     own, and an embedded one has one."""
 
-    wal_bytes: Annotated[int, Field(ge=0, le=1 << 30)] = 64 << 20
+    wal_bytes: Annotated[int, Field(ge=0, le=1 << 30)] = 256 << 20
     """How much of the database's write-ahead log is made in advance, in bytes, so that
     commits do not wait for a file to grow; 0 is none. It goes when the server stops."""
 

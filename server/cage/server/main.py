@@ -1,7 +1,6 @@
 """Define the command ``caged``."""
 
 import asyncio
-import gc
 import json
 import os
 import secrets
@@ -27,6 +26,7 @@ from cage.rpc.validation import CHOSEN_ID
 from cage.server import demo as demo_data
 from cage.server.config import Config, ConfigError, load_config
 from cage.server.files import write_private
+from cage.server.interpreter import hand_over_fast, keep_what_lives
 from cage.server.listen import ListenError
 from cage.server.log import configure_log
 from cage.server.serve import Server
@@ -41,11 +41,6 @@ from cage.storage import (
     verify,
 )
 
-# The loop shares one interpreter with the threads that wait for the disk and that
-# read: at the default of 5 ms each of them would wait long for its turn.
-SWITCH_INTERVAL_S = 0.0001
-# What is collected is young. At 20,000 objects a collection took 15 ms in a call.
-GC_THRESHOLDS = (2_000, 50, 100)
 _KEY_TIMEOUT_S = 30.0
 # Signals that come so close together are one.
 _SAME_SIGNAL_S = 1.0
@@ -113,7 +108,7 @@ def serve(
         # The books and the keys are for this user only.
         os.umask(0o077)
         settings.folder.mkdir(parents=True, exist_ok=True)
-        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        hand_over_fast()
         uvloop.run(_serve(settings, is_demo=demo, ready_file=ready_file))
 
 
@@ -130,11 +125,7 @@ async def _serve(settings: Config, *, is_demo: bool, ready_file: Path | None) ->
         if ready_file is not None:
             _write_ready(ready_file, server, made)
         _log.info("ready", address=server.address, metrics=server.metrics_address)
-        # What lives now lives to the end: the collector need not look at it again.
-        # Calls leave no cycles behind, so it need not look often either.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*GC_THRESHOLDS)
+        keep_what_lives()
         await stopped.wait()
         _log.info("draining")
     finally:

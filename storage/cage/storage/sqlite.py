@@ -56,6 +56,9 @@ PURGE_EVERY_S = 600.0
 # command of the batch before, up to a limit. Where one caller waits there is none.
 TURNS_PER_COMMAND = 0.5
 QUIET_TURNS_MAX = 8
+# It starts without them once as many wait as did lately: whoever was answered is back.
+# The most that waited is forgotten by this factor with each batch.
+PEAK_KEPT = 0.99
 # And the turns after which it starts whatever they bring.
 TURNS_MAX = 512
 
@@ -117,8 +120,10 @@ class SqliteWriter:
         self._lane = lane
         self._lanes = [lane]
         self._wal_pages = 0
-        # Of the last batch; and whether what could wait was done since.
+        # Of the last batch, and of the largest one lately.
         self._last_size = 1
+        self._peak_size = 1.0
+        # Whether what could wait was done since.
         self._is_rested = True
         self._purge_time = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -185,6 +190,7 @@ class SqliteWriter:
                 if batch:
                     self._is_rested = False
                     self._last_size = len(batch)
+                    self._peak_size = max(len(batch), self._peak_size * PEAK_KEPT)
                 await serve(self._lane, batch, late, self._apply, self._observe)
                 await self._checkpoint(WAL_PAGES_MAX)
                 await self._gather()
@@ -213,13 +219,14 @@ class SqliteWriter:
         so a lane that was busy is patient; nothing waits for a timer.
         """
         depth = len(self._lane)
+        enough = min(self._peak_size, BATCH_MAX)
         patience = min(int(self._last_size * TURNS_PER_COMMAND), QUIET_TURNS_MAX)
         quiet = 0
         for _ in range(TURNS_MAX if patience else 0):
             await asyncio.sleep(0)
             grown = len(self._lane)
             quiet = 0 if grown > depth else quiet + 1
-            if quiet > patience or grown >= BATCH_MAX:
+            if quiet > patience or grown >= enough:
                 return
             depth = grown
 
