@@ -7,6 +7,7 @@ for the form of the SQL.
 
 import sqlite3
 from collections.abc import Sequence
+from typing import Any
 
 import orjson
 from sqlalchemy import bindparam, func, select, update
@@ -28,25 +29,16 @@ from cage.storage.lookup import (
 )
 from cage.storage.registry import write_registry
 from cage.storage.statements import (
-    KEYS_MAX,
     Insert,
-    Part,
     Select,
     compile_text,
     read_all,
-    read_parts,
 )
 
 _HEAD = compile_text(
     select(
-        func.json_array(
-            schema.lanes.c.lane,
-            schema.lanes.c.sequence,
-            schema.lanes.c.item_no,
-            schema.lanes.c.hash,
-            schema.lanes.c.time_us,
-            select(schema.deployment.c.registry_version).scalar_subquery(),
-        )
+        *schema.lanes.columns,
+        select(schema.deployment.c.registry_version).scalar_subquery(),
     ).where(schema.lanes.c.lane == bindparam("lane"))
 )
 _MOVE_HEAD = compile_text(
@@ -99,15 +91,9 @@ def lock_lane(
     cursor: sqlite3.Cursor, lane: int, commands: Sequence[object]
 ) -> tuple[Head, int, list[Gate]]:
     """Return the head of a lane, the version of the registry and the players' gates."""
-    player_ids = player_ids_of(commands)
-    gates = _SELECTS[GATES]
-    parts: list[Part] = [(_HEAD, [lane])]
-    fits = 0 < len(player_ids) <= KEYS_MAX
-    if fits:
-        parts.append(gates.part(lane, player_ids))
-    head, *found = read_parts(cursor, parts)
-    rows = found[0] if fits else gates.read(cursor, lane, player_ids)
-    return Head(*head[:-1]), head[-1], [Gate(*row) for row in rows]
+    *head, version = cursor.execute(_HEAD, (lane,)).fetchone()
+    rows = _SELECTS[GATES].read(cursor, lane, player_ids_of(commands))
+    return Head(*head), version, [Gate(*row) for row in rows]
 
 
 def open_book(
@@ -140,7 +126,7 @@ def _find(cursor: sqlite3.Cursor, lane: int, wanted: Wanted) -> list[Rows]:
         [(_SELECTS[look], keys) for look, keys in wanted if not look.chain],
     )
     for place, last_nos in chains.items():
-        rows: Rows = []
+        rows: list[Any] = []
         for last_no in last_nos:
             text = cursor.execute(_CHAIN, (lane, last_no, lane, lane)).fetchone()[0]
             rows.extend(orjson.loads(text))

@@ -44,7 +44,7 @@ class Lookup:
 
 # What one statement has to find: lookups with their keys, bare ones for one column.
 Wanted = list[tuple[Lookup, Collection[Any]]]
-Rows = list[list[Any]]
+Rows = Sequence[Sequence[Any]]
 
 GATES = Lookup(schema.gates, ("player_id",))
 IDS = Lookup(
