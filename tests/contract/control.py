@@ -88,7 +88,7 @@ class Gatekeeper:
         request = Request(0, "test", str(next(self._numbers)), "", "{}", 0)
         book.new_requests.append(request)
         assert self.disk is not None
-        self.disk.run(self._hold)
+        self.disk.put(self._hold, lambda _: None)
         return None
 
     def _hold(self) -> None:

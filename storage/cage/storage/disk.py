@@ -5,8 +5,10 @@ import queue
 import threading
 from collections.abc import Callable
 
-# What is to be done, and the future that hears of it; None ends the thread.
-_Work = tuple[Callable[[], object], "asyncio.Future[None]"] | None
+from cage.storage.stepper import Resume, Wait
+
+# What is to be done, and who hears of its end or its error; None ends the thread.
+_Work = tuple[Callable[[], object], Resume] | None
 
 
 class DiskThread:
@@ -22,11 +24,13 @@ class DiskThread:
         self._thread = threading.Thread(target=self._run, name="disk", daemon=True)
         self._thread.start()
 
-    def run(self, work: Callable[[], object]) -> "asyncio.Future[None]":
-        """Do something in its turn; the future hears of the end, or of the error."""
-        future: asyncio.Future[None] = self._loop.create_future()
-        self._waiting.put((work, future))
-        return future
+    def run(self, work: Callable[[], object]) -> Wait:
+        """Wait until something is done; raise what it raised."""
+        return Wait(lambda resume: self.put(work, resume))
+
+    def put(self, work: Callable[[], object], resume: Resume) -> None:
+        """Do something in its turn, and then resume on the loop."""
+        self._waiting.put((work, resume))
 
     def close(self) -> None:
         """End the thread once everything is done."""
@@ -35,19 +39,10 @@ class DiskThread:
 
     def _run(self) -> None:
         while (given := self._waiting.get()) is not None:
-            work, future = given
+            work, resume = given
             error: Exception | None = None
             try:
                 work()
             except Exception as exc:  # noqa: BLE001 - raised where it is awaited
                 error = exc
-            self._loop.call_soon_threadsafe(_settle, future, error)
-
-
-def _settle(future: "asyncio.Future[None]", error: Exception | None) -> None:
-    if future.done():
-        return
-    if error is None:
-        future.set_result(None)
-    else:
-        future.set_exception(error)
+            self._loop.call_soon_threadsafe(resume, error)

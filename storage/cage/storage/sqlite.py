@@ -39,6 +39,7 @@ from cage.storage.reads import SqliteReads
 from cage.storage.registry import read_registry
 from cage.storage.serve import serve
 from cage.storage.statements import compile_text
+from cage.storage.stepper import Resume, Stepper, Wait
 
 # Pages after which the WAL is moved into the database: about 240 MiB, and less when
 # nothing waits. Moving it keeps commits waiting for 20 ms and 0.8 ms for each 1,000
@@ -58,8 +59,8 @@ BUSY_TIMEOUT_MS = 5_000
 PURGE_EVERY_S = 600.0
 # Turns of the loop that bring nothing, before a batch starts: so many for each
 # command of the batch before, up to a limit. Where one caller waits there is none.
-TURNS_PER_COMMAND = 0.5
-QUIET_TURNS_MAX = 8
+TURNS_PER_COMMAND = 2
+QUIET_TURNS_MAX = 16
 # It starts without them once as many wait as did lately: whoever was answered is back.
 # The most that waited is forgotten by this factor with each batch.
 PEAK_KEPT = 0.99
@@ -132,8 +133,9 @@ class SqliteWriter:
         self._is_rested = True
         self._purge_time = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._serving: asyncio.Task[None] | None = None
-        self._woken: asyncio.Future[None] | None = None
+        self._serving: Stepper | None = None
+        # How the writer goes on when it waits for work.
+        self._sleeper: Resume | None = None
         self._disk: DiskThread | None = None
         version = self._cursor.execute("SELECT registry_version FROM deployment")
         self.registry: Registry = read_registry(
@@ -144,7 +146,7 @@ class SqliteWriter:
         """Start to serve the lane on a loop."""
         self._loop = loop
         self._disk = DiskThread(loop)
-        self._serving = loop.create_task(self._serve_lane(), name="lane-0")
+        self._serving = Stepper(loop, self._serve_lane(loop))
 
     def submit(
         self, lane: int, command: object, *, is_bet: bool, timeout_s: float | None
@@ -179,15 +181,16 @@ class SqliteWriter:
         self._lane.is_open = False
         self._wake()
         if self._serving is not None and self._disk is not None:
-            await self._serving
+            await self._serving.ended
             self._disk.close()
             self._serving = None
 
     def _wake(self) -> None:
-        if self._woken is not None and not self._woken.done():
-            self._woken.set_result(None)
+        if self._loop is not None and self._sleeper is not None:
+            self._loop.call_soon(self._sleeper)
+            self._sleeper = None
 
-    async def _serve_lane(self) -> None:
+    async def _serve_lane(self, loop: asyncio.AbstractEventLoop) -> None:
         """Take what waits, commit it, answer; checkpoint when nothing waits."""
         while True:
             batch, late = self._lane.take()
@@ -198,25 +201,31 @@ class SqliteWriter:
                     self._peak_size = max(len(batch), self._peak_size * PEAK_KEPT)
                 await serve(self._lane, batch, late, self._apply, self._observe)
                 await self._checkpoint(WAL_PAGES_MAX)
-                await self._gather()
+                await self._gather(loop)
             elif not self._lane.is_open:
                 return
             else:
-                await self._sleep()
-                await self._gather()
+                await self._sleep(loop)
+                await self._gather(loop)
 
-    async def _sleep(self) -> None:
+    @property
+    def _is_lone(self) -> bool:
+        """Say whether calls came one at a time in several hundred batches."""
+        return self._peak_size < 2
+
+    async def _sleep(self, loop: asyncio.AbstractEventLoop) -> None:
         """Wait for work; once none has come for a while do what could wait."""
-        loop = asyncio.get_running_loop()
-        self._woken = loop.create_future()
         timer = None if self._is_rested else loop.call_later(IDLE_S, self._wake)
-        await self._woken
+        await Wait(self._fall_asleep)
         if timer is not None:
             timer.cancel()
         if len(self._lane) == 0 and self._lane.is_open:
             await self._rest()
 
-    async def _gather(self) -> None:
+    def _fall_asleep(self, resume: Resume) -> None:
+        self._sleeper = resume
+
+    async def _gather(self, loop: asyncio.AbstractEventLoop) -> None:
         """Let the loop run what is ready, for as long as that brings new commands.
 
         They then share the batch and its fsync instead of waiting for the one after.
@@ -225,10 +234,12 @@ class SqliteWriter:
         """
         depth = len(self._lane)
         enough = min(self._peak_size, BATCH_MAX)
-        patience = min(int(self._last_size * TURNS_PER_COMMAND), QUIET_TURNS_MAX)
+        if self._is_lone:
+            return
+        patience = min(self._last_size * TURNS_PER_COMMAND, QUIET_TURNS_MAX)
         quiet = 0
-        for _ in range(TURNS_MAX if patience else 0):
-            await asyncio.sleep(0)
+        for _ in range(TURNS_MAX):
+            await Wait(loop.call_soon)
             grown = len(self._lane)
             quiet = 0 if grown > depth else quiet + 1
             if quiet > patience or grown >= enough:
@@ -321,9 +332,8 @@ class SqliteWriter:
         return book, outcomes
 
     async def _end(self) -> None:
-        """COMMIT beside the loop, or on it after several hundred batches of one."""
-        is_lone = self._peak_size < 2
-        if is_lone and self._commit_s < QUICK_COMMIT_S:
+        """COMMIT beside the loop, or on it when it has nothing else to do."""
+        if self._is_lone and self._commit_s < QUICK_COMMIT_S:
             self._write_through()
         else:
             await self._on_disk(self._write_through)
