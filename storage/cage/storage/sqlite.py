@@ -99,7 +99,7 @@ class SqliteWriter:
 
     A batch is read, decided and written on the loop's thread, in pages that SQLite
     has in memory; what waits for the disk, the COMMIT and the checkpoint, runs on a
-    thread of its own.
+    thread of its own. Only while one caller is alone the loop commits as well.
     """
 
     lanes = 1
