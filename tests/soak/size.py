@@ -2,8 +2,8 @@
 
 import os
 
-# What the server's SQLite keeps of its file in memory: 256 MiB, and a tenth about it.
-PAGE_CACHE_BYTES = 282 << 20
+# What the server's SQLite keeps of its file in memory: 64 MiB, and a tenth about it.
+PAGE_CACHE_BYTES = 71 << 20
 
 
 def size(name: str, usual: int) -> int:

@@ -17,6 +17,7 @@ from cage.core.player import Gate
 from cage.core.registry import Registry
 from cage.storage import schema
 from cage.storage.effects import ADDED, REPLACED, effects
+from cage.storage.hot import HotRows
 from cage.storage.lookup import (
     CHAINS,
     GATES,
@@ -88,12 +89,17 @@ _INSERTS = {
 
 
 def lock_lane(
-    cursor: sqlite3.Cursor, lane: int, commands: Sequence[object]
+    cursor: sqlite3.Cursor, lane: int, commands: Sequence[object], hot: HotRows
 ) -> tuple[Head, int, list[Gate]]:
     """Return the head of a lane, the version of the registry and the players' gates."""
-    *head, version = cursor.execute(_HEAD, (lane,)).fetchone()
-    rows = _SELECTS[GATES].read(cursor, lane, player_ids_of(commands))
-    return Head(*head), version, [Gate(*row) for row in rows]
+    *columns, version = cursor.execute(_HEAD, (lane,)).fetchone()
+    head = Head(*columns)
+    hot.check(head)
+    gates, others = hot.gates_of(player_ids_of(commands))
+    if others:
+        rows = _SELECTS[GATES].read(cursor, lane, others)
+        gates.extend(Gate(*row) for row in rows)
+    return head, version, gates
 
 
 def open_book(
@@ -103,9 +109,11 @@ def open_book(
     registry: Registry,
     now_us: int,
     commands: Sequence[object],
+    hot: HotRows,
 ) -> Book:
     """Build the book of a locked batch: pass after pass what is needed."""
     book = new_book(head, gates, registry, now_us)
+    hot.lend(book, commands)
     passes = load(book, commands)
     wanted = next(passes, None)
     while wanted is not None:
@@ -134,8 +142,8 @@ def _find(cursor: sqlite3.Cursor, lane: int, wanted: Wanted) -> list[Rows]:
     return found
 
 
-def write_book(cursor: sqlite3.Cursor, book: Book) -> None:
-    """Write the effects of a batch and move the head of its lane."""
+def write_book(cursor: sqlite3.Cursor, book: Book) -> str:
+    """Write the effects of a batch; return the hash of the head that it leaves."""
     written, head = effects(book)
     for table, rows in written.items():
         _INSERTS[table].write(cursor, rows)
@@ -144,3 +152,4 @@ def write_book(cursor: sqlite3.Cursor, book: Book) -> None:
     if head is not None:
         moved = (head.sequence, head.item_no, head.hash, head.time_us, book.head.lane)
         cursor.execute(_MOVE_HEAD, moved)
+    return book.head.hash if head is None else head.hash

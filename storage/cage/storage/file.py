@@ -15,6 +15,8 @@ from cage.storage.statements import DIALECT
 # commit than growing a file; only what a long reader made it grow is given back.
 WAL_BYTES_KEPT = 256 << 20
 STATEMENTS_CACHED = 512
+# More is kept by the system anyway, and what this holds is resident for good.
+CACHE_KIB = 64 << 10
 
 
 def connect_writer(path: Path) -> sqlite3.Connection:
@@ -30,7 +32,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
         ("synchronous", "FULL", 2),
         ("wal_autocheckpoint", "0", 0),
         ("journal_size_limit", str(WAL_BYTES_KEPT), WAL_BYTES_KEPT),
-        ("cache_size", "-262144", -262144),
+        ("cache_size", f"-{CACHE_KIB}", -CACHE_KIB),
         ("temp_store", "MEMORY", 2),
         ("foreign_keys", "ON", 1),
         # The loop may not wait for a lock of another process.

@@ -131,7 +131,7 @@ def _load(book: Book, needs: Needs) -> Generator[Wanted, Sequence[Rows], None]:
         (IDS, needs.ids),
         (WALLETS, needs.wallets),
         (ROUNDS, needs.rounds | needs.chains),
-        (TOKENS, needs.tokens),
+        (TOKENS, needs.tokens - book.tokens.keys()),
         (ALL_WALLETS, needs.all_wallets),
         (NUMBERS, needs.numbers),
         (LAUNCHES, needs.launches),

@@ -34,6 +34,7 @@ from cage.storage.file import (
     set_patience,
 )
 from cage.storage.fold import Applied, fold
+from cage.storage.hot import HotRows
 from cage.storage.lock import FileLock
 from cage.storage.reads import SqliteReads
 from cage.storage.registry import read_registry
@@ -124,6 +125,7 @@ class SqliteWriter:
         )
         self._lane = lane
         self._lanes = [lane]
+        self._hot = HotRows()
         self._wal_pages = 0
         # Of the last batch, and of the largest one lately.
         self._last_size = 1
@@ -283,20 +285,18 @@ class SqliteWriter:
         started = time.perf_counter()
         await self._begin()
         try:
-            book, outcomes = self._run(commands)
+            book, outcomes, head_hash = self._run(commands)
+            ready = time.perf_counter()
+            if has_effects(book):
+                await self._end()
+                self._commit_s = time.perf_counter() - ready
+                self._hot.keep(book, head_hash)
+            else:
+                self._roll_back()
         except BaseException:
+            self._hot.clear()
             self._roll_back()
             raise
-        ready = time.perf_counter()
-        if has_effects(book):
-            try:
-                await self._end()
-            except Exception:
-                self._roll_back()
-                raise
-            self._commit_s = time.perf_counter() - ready
-        else:
-            self._roll_back()
         # Only now: nobody may see a registry that was not committed.
         self.registry = book.registry
         return Applied(outcomes, ready - started, time.perf_counter() - ready)
@@ -317,19 +317,21 @@ class SqliteWriter:
         finally:
             set_patience(self._connection, 0)
 
-    def _run(self, commands: Sequence[object]) -> tuple[Book, list[object]]:
-        """Read, decide in order and write."""
-        cursor = self._cursor
-        head, version, gates = lock_lane(cursor, 0, commands)
+    def _run(self, commands: Sequence[object]) -> tuple[Book, list[object], str]:
+        """Read, decide in order and write; return the hash of the new head too."""
+        cursor, hot = self._cursor, self._hot
+        head, version, gates = lock_lane(cursor, 0, commands, hot)
         if version != self.registry.version:
             self.registry = read_registry(cursor, version)
-        book = open_book(cursor, head, gates, self.registry, self._clock_us(), commands)
+        now_us = self._clock_us()
+        book = open_book(cursor, head, gates, self.registry, now_us, commands, hot)
         outcomes = fold(book, commands)
+        head_hash = head.hash
         if has_effects(book):
-            write_book(cursor, book)
+            head_hash = write_book(cursor, book)
             items = book.next_no - head.item_no
             self._wal_pages += PAGES_PER_BATCH + PAGES_PER_ITEM * items
-        return book, outcomes
+        return book, outcomes, head_hash
 
     async def _end(self) -> None:
         """COMMIT beside the loop, or on it when it has nothing else to do."""
