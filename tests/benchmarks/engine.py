@@ -36,6 +36,7 @@ from cage.core.kyc import RecordVerification, VerificationMethod
 from cage.core.payment import AuthorizeDeposit, TransferDeposit
 from cage.core.player import RegisterPlayer
 from cage.core.registry import Role
+from cage.core.rules import BetSessionRule
 from cage.core.session import Authenticate, CreateLaunchToken
 from cage.core.wallet import Bet
 from cage.server.interpreter import hand_over_fast, keep_what_lives
@@ -95,7 +96,10 @@ class Engine:
             CreateStudio(**_actor(), studio_id="studio", **named),
             CreateGame(**_actor(), game_id="game", studio_id="studio", **named),
             CreateIntegration(
-                **_actor(), integration_id="studio", bet_needs_session=True, **named
+                **_actor(),
+                integration_id="studio",
+                rules={"bet_needs_session": BetSessionRule.REQUIRED},
+                **named,
             ),
             _key("operator", Role.OPERATOR, ""),
             _key("studio", Role.GAME, "studio"),

@@ -95,7 +95,6 @@ class Deployment:
     async def casino(
         self,
         *,
-        bet_needs_session: bool = False,
         enabled: bool = True,
         rules: WalletRules | None = None,
     ) -> "Casino":
@@ -110,7 +109,6 @@ class Deployment:
         await admin.create_brand(brand_id=ids["brand_id"], operator_id=operator_id)
         await admin.create_integration(
             integration_id=integration_id,
-            bet_needs_session=bet_needs_session,
             rules=rules,
         )
         await admin.create_studio(studio_id=ids["studio_id"])
@@ -170,13 +168,11 @@ class Casino:
         """Switch the operator, brand, integration, studio or game on or off."""
         update = getattr(self.deployment.admin.admin, f"update_{noun}")
         id_name = f"{noun}_id"
-        more = {"bet_needs_session": False} if noun == "integration" else {}
         await update(
             **{id_name: getattr(self, id_name)},
             display_name="",
             enabled=enabled,
             in_maintenance=in_maintenance,
-            **more,
         )
 
     async def rule(self, **rules: int) -> WalletRules:
@@ -185,7 +181,6 @@ class Casino:
             integration_id=self.integration_id,
             display_name="",
             enabled=True,
-            bet_needs_session=False,
             rules=WalletRules(**rules),  # type: ignore[arg-type]
         )
         return updated.integration.rules

@@ -8,8 +8,10 @@ import pytest
 from tests.integration.deployment import Casino, Deployment
 
 from cage.admin.v1.admin_pb2 import Role
-from cage.client import Pager
+from cage.client import BetSessionRule, Pager, WalletRules
 
+OPTIONAL = BetSessionRule.BET_SESSION_RULE_OPTIONAL
+REQUIRED = BetSessionRule.BET_SESSION_RULE_REQUIRED
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
@@ -117,26 +119,27 @@ async def test_create_integration(deployment: Deployment) -> None:
     """A new integration carries its policies."""
     id_ = deployment.name("integration")
     reply = await deployment.admin.admin.create_integration(
-        integration_id=id_, bet_needs_session=True
+        integration_id=id_, rules=WalletRules(bet_needs_session=REQUIRED)
     )
 
     assert reply.integration.integration_id == id_
     assert reply.integration.enabled
-    assert reply.integration.bet_needs_session
+    assert reply.integration.rules.bet_needs_session == REQUIRED
     await assert_audited(deployment, "integration", id_, "CreateIntegration")
 
 
 async def test_update_integration(deployment: Deployment) -> None:
     """An update replaces name, switch and policies."""
     admin, id_ = deployment.admin.admin, deployment.name("integration")
-    await admin.create_integration(integration_id=id_, bet_needs_session=True)
+    rules = WalletRules(bet_needs_session=REQUIRED)
+    await admin.create_integration(integration_id=id_, rules=rules)
     reply = await admin.update_integration(
-        integration_id=id_, display_name="Agg", enabled=False, bet_needs_session=False
+        integration_id=id_, display_name="Agg", enabled=False
     )
 
     assert reply.integration.display_name == "Agg"
     assert not reply.integration.enabled
-    assert not reply.integration.bet_needs_session
+    assert reply.integration.rules.bet_needs_session == OPTIONAL
     await assert_audited(
         deployment, "integration", id_, "CreateIntegration", "UpdateIntegration"
     )

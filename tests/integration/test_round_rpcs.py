@@ -98,7 +98,6 @@ async def left_open(
         integration_id=casino.integration_id,
         display_name="",
         enabled=True,
-        bet_needs_session=False,
         unfinished_round_action=UnfinishedRoundAction.Value(name),
         unfinished_round_after_s=after_s,
     )
@@ -249,7 +248,6 @@ async def test_e35_history_url(casino: Casino) -> None:
     common: dict[str, Any] = {"display_name": "", "enabled": True}
     await admin.update_integration(
         integration_id=own.integration_id,
-        bet_needs_session=False,
         history_url_template="https://hub.test/{integration_id}?r={round_id}",
         **common,
     )

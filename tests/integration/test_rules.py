@@ -8,8 +8,13 @@ from tests.integration.carriers import Send, assert_refused, is_replay
 from tests.integration.deployment import Casino, Deployment, Player, Ruled
 
 from cage.admin.v1.admin_pb2 import Integration
+from cage.admin.v1.admin_service_pb2 import (
+    CreateIntegrationRequest,
+    UpdateIntegrationRequest,
+)
 from cage.client import (
     AdjustOverdraftRule,
+    BetSessionRule,
     IdScopeRule,
     InvalidFieldError,
     PlayFundsRule,
@@ -21,6 +26,7 @@ from cage.client import (
     WalletRules,
     WinRollbackRule,
     WinsPerBetRule,
+    new_id,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -43,6 +49,7 @@ DEFAULT = WalletRules(
     adjust_overdraft=AdjustOverdraftRule.ADJUST_OVERDRAFT_RULE_REJECT,
     reserve_life_s=604_800,
     id_scope=IdScopeRule.ID_SCOPE_RULE_PLAYER,
+    bet_needs_session=BetSessionRule.BET_SESSION_RULE_OPTIONAL,
 )
 # Every rule switched.
 OTHER = WalletRules(
@@ -62,6 +69,7 @@ OTHER = WalletRules(
     adjust_overdraft=AdjustOverdraftRule.ADJUST_OVERDRAFT_RULE_ALLOW_NEGATIVE,
     reserve_life_s=60,
     id_scope=IdScopeRule.ID_SCOPE_RULE_INTEGRATION,
+    bet_needs_session=BetSessionRule.BET_SESSION_RULE_REQUIRED,
 )
 ENUMS = [field.name for field in WalletRules.DESCRIPTOR.fields if field.enum_type]
 NAMES = [field.name for field in WalletRules.DESCRIPTOR.fields if field.number > 1]
@@ -89,7 +97,7 @@ async def listed(deployment: Deployment, integration_id: str) -> Integration:
 
 async def update(casino: Casino, rules: WalletRules | None, **more: Any) -> Integration:
     """Replace the rules of a casino's integration."""
-    content = {"display_name": "", "enabled": True, "bet_needs_session": False}
+    content = {"display_name": "", "enabled": True}
     updated = await casino.deployment.admin.admin.update_integration(
         integration_id=casino.integration_id, rules=rules, **{**content, **more}
     )
@@ -125,6 +133,31 @@ async def test_one_rule_is_switched(deployment: Deployment, name: str) -> None:
     assert (await listed(deployment, id_)).rules == expected
 
 
+@pytest.mark.parametrize(
+    ("sent", "flag", "expected"),
+    [(0, False, 1), (0, True, 2), (1, True, 1), (2, False, 2), (2, True, 2)],
+)
+async def test_flag_before_the_rule_fills_it_in(
+    deployment: Deployment, sent: int, flag: bool, expected: int
+) -> None:
+    """The older flag counts where the rule is unspecified; replies fill both in."""
+    rules = WalletRules(bet_needs_session=BetSessionRule.ValueType(sent))
+    content = {"integration_id": deployment.name("integration"), "rules": rules}
+    requests = [
+        CreateIntegrationRequest(
+            request_id=new_id(), bet_needs_session=flag, **content
+        ),
+        UpdateIntegrationRequest(
+            request_id=new_id(),
+            integration=Integration(bet_needs_session=flag, **content),
+        ),
+    ]
+    for request in requests:
+        reply = await deployment.admin.call(request)
+        assert reply.integration.rules.bet_needs_session == expected
+        assert reply.integration.bet_needs_session == (expected == 2)
+
+
 async def test_version_counts_real_changes(deployment: Deployment) -> None:
     """The version grows with what changes rules, and with nothing else."""
     casino = await deployment.casino()
@@ -133,7 +166,6 @@ async def test_version_counts_real_changes(deployment: Deployment) -> None:
         (None, {}, 0),
         (DEFAULT, {"display_name": "Hub"}, 0),
         (late, {}, 1),
-        (late, {"bet_needs_session": True}, 1),
         (versioned(late, 40), {}, 1),
         (OTHER, {}, 2),
         (OTHER, {"enabled": False}, 2),

@@ -12,9 +12,17 @@ from tests.integration.deployment import Casino, Deployment, Player, running
 from tests.integration.wire import CARRIERS, connected
 
 from cage.admin.v1.admin_pb2 import Role
-from cage.client import CageError, LaunchTokenInvalidError, SessionEndedError, money
+from cage.client import (
+    BetSessionRule,
+    CageError,
+    LaunchTokenInvalidError,
+    SessionEndedError,
+    WalletRules,
+    money,
+)
 from cage.player.v1.player_pb2 import PlayerStatus
 
+REQUIRED = BetSessionRule.BET_SESSION_RULE_REQUIRED
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 # Long enough for a busy machine to open a game and bet.
@@ -137,7 +145,9 @@ async def test_e23_session_has_one_currency(player: Player, send: Send) -> None:
 
 async def test_policy_needs_a_session(deployment: Deployment, send: Send) -> None:
     """With the policy a bet needs a token; what brings money back does not."""
-    player = await (await deployment.casino(bet_needs_session=True)).player()
+    player = await (
+        await deployment.casino(rules=WalletRules(bet_needs_session=REQUIRED))
+    ).player()
     opened = await player.casino.studio.wallet.authenticate(
         launch_token=await player.launch()
     )
@@ -157,6 +167,7 @@ async def test_policy_needs_a_session(deployment: Deployment, send: Send) -> Non
     ]
 
     assert opened.policies.bet_needs_session
+    assert opened.policies.rules.bet_needs_session == REQUIRED
     for answer in without:
         assert_refused(answer, "SESSION_REQUIRED")
     assert not any(isinstance(answer, CageError) for answer in passing)

@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 from tests.integration.deployment import Casino, Deployment, Player
 from tests.integration.wire import CARRIERS, Refusal, connected
 
-from cage.client import LimitKind, money, new_id
+from cage.client import BetSessionRule, LimitKind, WalletRules, money, new_id
 from cage.core.money import INT64_MAX
 from cage.player.v1.player_pb2 import PlayerStatus
 from cage.wallet.v1.wallet_pb2 import FreeRound, TransactionKind
@@ -31,10 +31,10 @@ def case(reason: str) -> Callable[[Case], Case]:
     return keep
 
 
-async def own(casino: Casino, *, bet_needs_session: bool = False) -> Player:
+async def own(casino: Casino, rules: WalletRules | None = None) -> Player:
     """Bring a player of a casino of one's own."""
     deployment: Deployment = casino.deployment
-    return await (await deployment.casino(bet_needs_session=bet_needs_session)).player()
+    return await (await deployment.casino(rules=rules)).player()
 
 
 @case("INVALID_FIELD")
@@ -92,7 +92,10 @@ async def _(casino: Casino) -> Scene:
 
 @case("SESSION_REQUIRED")
 async def _(casino: Casino) -> Scene:
-    player = await own(casino, bet_needs_session=True)
+    player = await own(
+        casino,
+        WalletRules(bet_needs_session=BetSessionRule.BET_SESSION_RULE_REQUIRED),
+    )
     return player, player.bet("1.00"), {}
 
 

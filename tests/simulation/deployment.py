@@ -70,7 +70,7 @@ PLAYERS = {
     "cat": ("acme-one", "USD"),
     "zed": ("rival-one", "EUR"),
 }
-# Integration to its policy bet_needs_session.
+# Integration to whether its bets need a session at first.
 INTEGRATIONS = {"hub": False, "strict": True}
 # Game key to (integration, operators).
 CREATED_KEYS = {
@@ -171,7 +171,7 @@ def founding() -> list[object]:
         add(
             CreateIntegration,
             integration_id=integration,
-            bet_needs_session=needs,
+            rules={"bet_needs_session": 2 if needs else 0},
             **named,
         )
     for studio in sorted(set(GAMES.values())):
@@ -475,7 +475,6 @@ class Desk:
             integration_id="hub",
             display_name="",
             enabled=True,
-            bet_needs_session=False,
             rules=rules,
         )
         updated: Integration = decide(self.book, update)

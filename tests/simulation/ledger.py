@@ -18,7 +18,7 @@ from tests.simulation.deployment import (
     SCALES,
     SESSIONS,
 )
-from tests.simulation.rules import DEFAULTS
+from tests.simulation.rules import named
 
 from cage.core.adjust import Adjust
 from cage.core.reservation import Capture, Reserve
@@ -248,9 +248,12 @@ class Ledger:
         self.blocks = dict.fromkeys(PLAYERS, 0)
         # Currencies that players have beside that of the account.
         self.opened: set[tuple[str, str]] = set()
-        self.needs_session = dict(INTEGRATIONS)
-        self.rules = {name: dict(DEFAULTS) for name in INTEGRATIONS}
-        self.versions = dict.fromkeys(INTEGRATIONS, 0)
+        self.rules = {
+            name: named({"bet_needs_session": 1 + needs})
+            for name, needs in INTEGRATIONS.items()
+        }
+        # A rule that is no default counts as the first change.
+        self.versions = {name: int(needs) for name, needs in INTEGRATIONS.items()}
         # Which values of which rules decided something.
         self.reached: set[tuple[str, str]] = set()
         self.over = {digest: meets for digest, (*_, meets) in SESSIONS.items()}

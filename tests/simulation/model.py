@@ -84,7 +84,7 @@ class Model(Wins, Reinstatements, Adjusts, Reserves, Limits):
                 raise RefusedError(
                     "CURRENCY_MISMATCH", is_state=True, expected=expected, sent=currency
                 )
-        elif self.needs_session[integration]:
+        elif self._rule(command, "bet_needs_session") == "REQUIRED":
             raise RefusedError("SESSION_REQUIRED", is_state=True)
         self._account_currency(player_id, currency, is_state=True)
         if not self.enabled[command.game_id]:
@@ -299,7 +299,6 @@ class Model(Wins, Reinstatements, Adjusts, Reserves, Limits):
 
     def _UpdateIntegration(self, command: UpdateIntegration) -> Any:  # noqa: N802
         name, rules = command.integration_id, named(command.rules)
-        self.needs_session[name] = command.bet_needs_session
         self.versions[name] += rules != self.rules[name]
         self.rules[name] = rules
         return {"rules": rules, "version": self.versions[name]}

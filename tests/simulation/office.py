@@ -90,12 +90,12 @@ def switch_game(
 def require_session(
     request_id: str, integration_id: str, *, bet_needs_session: bool
 ) -> UpdateIntegration:
-    """Set the policy of an integration, and its rules to the defaults."""
+    """Set the rule of an integration, and all others to their defaults."""
     return UpdateIntegration(
         key_id=LOCAL_ACTOR,
         request_id=request_id,
         integration_id=integration_id,
         display_name="",
         enabled=True,
-        bet_needs_session=bet_needs_session,
+        rules={"bet_needs_session": 2 if bet_needs_session else 1},
     )

@@ -25,6 +25,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "play_funds": ("REQUEST_ORDER", "BETS_FIRST"),
     "adjust_overdraft": ("REJECT", "ALLOW_NEGATIVE"),
     "id_scope": ("PLAYER", "INTEGRATION"),
+    "bet_needs_session": ("OPTIONAL", "REQUIRED"),
 }
 # All others default to their first value.
 REFUSED_BY_DEFAULT = {"settled_rollback", "win_without_bet", "win_after_rollback"}
@@ -32,6 +33,10 @@ DEFAULTS = {
     name: "REFUSE" if name in REFUSED_BY_DEFAULT else values[0]
     for name, values in VALUES.items()
 }
+
+# Whoever may name only a bet, or only a round, has few wins left; where each bet needs
+# a session, few bets.
+SELDOM = {"settlement": 0.3, "bet_needs_session": 0.25}
 
 
 def draw_rules(rng: Random) -> dict[str, int]:
@@ -41,15 +46,14 @@ def draw_rules(rng: Random) -> dict[str, int]:
     return {
         name: rng.randint(0, len(values))
         for name, values in VALUES.items()
-        # Whoever may name only a bet, or only a round, has few wins left.
-        if rng.random() < (0.3 if name == "settlement" else 0.8)
+        if rng.random() < SELDOM.get(name, 0.8)
     }
 
 
 def switch_rules(
     rng: Random, request_id: str, integration_id: str = ""
 ) -> UpdateIntegration:
-    """Draw other rules for an integration, and whether its bets need a session."""
+    """Draw other rules for an integration."""
     chosen = integration_id or rng.choice(["hub", "hub", "strict"])
     return UpdateIntegration(
         key_id=LOCAL_ACTOR,
@@ -57,7 +61,6 @@ def switch_rules(
         integration_id=chosen,
         display_name="",
         enabled=True,
-        bet_needs_session=rng.random() < 0.1,
         rules=draw_rules(rng),
     )
 

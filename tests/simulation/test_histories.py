@@ -61,7 +61,6 @@ def test_history_is_foreseen(name: str) -> None:
         integration_id="hub",
         display_name="",
         enabled=True,
-        bet_needs_session=False,
         rules=numbers,
     )
     desk, model = Desk(), Model()

@@ -165,6 +165,7 @@ from cage.player.v1.responsible_gaming_pb2 import (
 )
 from cage.wallet.v1.wallet_pb2 import (
     AdjustOverdraftRule,
+    BetSessionRule,
     IdScopeRule,
     PlayFundsRule,
     RefusedBetRule,
@@ -185,6 +186,7 @@ __all__ = [
     "AmountOutOfRangeError",
     "BalanceOutOfRangeError",
     "BetNotFoundError",
+    "BetSessionRule",
     "BrandNotFoundError",
     "CageError",
     "Cashier",

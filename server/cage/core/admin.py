@@ -69,7 +69,6 @@ class IntegrationChange(Change):
     integration_id: str
     display_name: str
     enabled: bool
-    bet_needs_session: bool
     rules: dict[str, int] = field(default_factory=dict)
     in_maintenance: bool = False
     unfinished_round_action: UnfinishedRoundAction = UnfinishedRoundAction.REPORT

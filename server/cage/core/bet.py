@@ -15,7 +15,7 @@ from cage.core.registry import ApiKey, Game
 from cage.core.replay import differing_field, replay_state
 from cage.core.reservation import Reserve
 from cage.core.round import Round, close_round
-from cage.core.rules import RefusedBetRule
+from cage.core.rules import BetSessionRule, RefusedBetRule
 from cage.core.session import judge_session
 from cage.core.wallet import (
     FLAG_ROUND_CLOSED,
@@ -85,7 +85,7 @@ def judge_entry(
         )
         if session.currency_no != wallet.currency_no:
             raise book.currency_mismatch(session.currency_no, wallet)
-    elif book.registry.integrations_by_no[key.integration_no].bet_needs_session:
+    elif book.rules(key).bet_needs_session == BetSessionRule.REQUIRED:
         raise CageError(Reason.SESSION_REQUIRED)
     book.judge_currency(gate, wallet)
     book.judge_switches(key, gate, game)

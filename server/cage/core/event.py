@@ -73,7 +73,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "operator": ("operator_id", *_COMMON),
     "brand": ("brand_id", "operator_no", *_COMMON),
     "integration": (
-        "integration_id", *_COMMON, "bet_needs_session", "rules",
+        "integration_id", *_COMMON, "rules",
         "unfinished_round_action", "unfinished_round_after_s", "history_url_template",
     ),
     "studio": ("studio_id", *_COMMON),

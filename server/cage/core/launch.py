@@ -85,7 +85,6 @@ def decide_authenticate(book: Book, command: Authenticate) -> Authenticated:
         session_token="",
         expire_time_us=session.expire_time_us,
         brand_id=registry.brands_by_no[gate.brand_no].brand_id,
-        bet_needs_session=integration.bet_needs_session,
         rules=integration.rules,
     )
 

@@ -82,7 +82,6 @@ class Integration:
     integration_id: str
     display_name: str
     enabled: bool
-    bet_needs_session: bool
     rules: Rules = DEFAULT_RULES
     in_maintenance: bool = False
     unfinished_round_action: UnfinishedRoundAction = UnfinishedRoundAction.REPORT

@@ -69,6 +69,13 @@ class IdScopeRule(IntEnum):
     INTEGRATION = 2
 
 
+class BetSessionRule(IntEnum):
+    """Whether a bet has to bring a session token."""
+
+    OPTIONAL = 1
+    REQUIRED = 2
+
+
 class PlayFundsRule(IntEnum):
     """What may pay for the bets of a Play."""
 
@@ -97,6 +104,7 @@ class Rules:
     adjust_overdraft: AdjustOverdraftRule = AdjustOverdraftRule.REJECT
     reserve_life_s: int = 604_800
     id_scope: IdScopeRule = IdScopeRule.PLAYER
+    bet_needs_session: BetSessionRule = BetSessionRule.OPTIONAL
 
 
 DEFAULT_RULES = Rules()

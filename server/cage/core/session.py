@@ -133,7 +133,6 @@ class Authenticated:
     session_token: str
     expire_time_us: int
     brand_id: str
-    bet_needs_session: bool
     rules: Rules
 
 

@@ -136,8 +136,7 @@ class AdminServicer:
             integration_id=request.integration_id,
             display_name=request.display_name,
             enabled=is_enabled(request),
-            bet_needs_session=request.bet_needs_session,
-            rules=read_rules(request.rules),
+            rules=read_rules(request),
             **read_rounds(request),
         )
         row = await self._app.change(command, Integration, timeout_s=call.timeout_s)
@@ -155,8 +154,7 @@ class AdminServicer:
             display_name=sent.display_name,
             enabled=sent.enabled,
             in_maintenance=sent.in_maintenance,
-            bet_needs_session=sent.bet_needs_session,
-            rules=read_rules(sent.rules),
+            rules=read_rules(sent),
             **read_rounds(sent),
         )
         row = await self._app.change(command, Integration, timeout_s=call.timeout_s)

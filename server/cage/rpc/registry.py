@@ -19,7 +19,7 @@ from cage.core.registry import (
     Studio,
     UnfinishedRoundAction,
 )
-from cage.core.rules import Rules, rule_columns
+from cage.core.rules import BetSessionRule, Rules, rule_columns
 from cage.rpc.convert import fill_time, to_time
 from cage.type.v1 import vertical_pb2
 from cage.wallet.v1 import wallet_pb2
@@ -52,7 +52,7 @@ def to_integration(row: Integration) -> admin_pb2.Integration:
         integration_id=row.integration_id,
         display_name=row.display_name,
         enabled=row.enabled,
-        bet_needs_session=row.bet_needs_session,
+        bet_needs_session=needs_session(row.rules),
         in_maintenance=row.in_maintenance,
         rules=to_rules(row.rules),
         unfinished_round_action=admin_pb2.UnfinishedRoundAction.ValueType(
@@ -84,13 +84,26 @@ def to_rules(rules: Rules) -> wallet_pb2.WalletRules:
     return message
 
 
-def read_rules(rules: wallet_pb2.WalletRules) -> dict[str, int]:
-    """Read the rules that were sent, as names and numbers; 0 is the default."""
-    return {
-        field.name: getattr(rules, field.name)
-        for field in rules.DESCRIPTOR.fields
+def needs_session(rules: Rules) -> bool:
+    """Say whether bets need a session, for the fields from before it was a rule."""
+    return rules.bet_needs_session == BetSessionRule.REQUIRED
+
+
+def read_rules(
+    sent: admin_pb2.Integration | admin_service_pb2.CreateIntegrationRequest,
+) -> dict[str, int]:
+    """Read the rules that were sent, as names and numbers; 0 is the default.
+
+    The flag from before ``bet_needs_session`` was a rule fills it in.
+    """
+    rules = {
+        field.name: getattr(sent.rules, field.name)
+        for field in sent.rules.DESCRIPTOR.fields
         if field.name != "version"
     }
+    if sent.bet_needs_session and not rules["bet_needs_session"]:
+        rules["bet_needs_session"] = int(BetSessionRule.REQUIRED)
+    return rules
 
 
 def to_studio(row: Studio) -> admin_pb2.Studio:

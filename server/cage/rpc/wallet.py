@@ -13,7 +13,7 @@ from cage.rpc.batch import Batch
 from cage.rpc.convert import fill_balance, fill_round_view, fill_time, to_transaction
 from cage.rpc.interceptor import Call
 from cage.rpc.operation import OPERATIONS, Executor
-from cage.rpc.registry import to_rules
+from cage.rpc.registry import needs_session, to_rules
 from cage.rpc.stream import Stream
 from cage.rpc.wallet_feeds import WalletFeeds
 from cage.wallet.v1 import wallet_pb2
@@ -216,7 +216,7 @@ def _to_session(found: Authenticated) -> pb.AuthenticateResponse:
             else wallet_pb2.SESSION_SCOPE_GAME
         ),
         policies=wallet_pb2.Policies(
-            bet_needs_session=found.bet_needs_session, rules=to_rules(found.rules)
+            bet_needs_session=needs_session(found.rules), rules=to_rules(found.rules)
         ),
     )
     fill_balance(response.balance, found.balance)

@@ -123,7 +123,6 @@ def _parts(registry: Registry) -> list[tuple[type, Change]]:
             integration_id=INTEGRATION,
             display_name="Demo Studio",
             enabled=True,
-            bet_needs_session=False,
             rules={},
             **_by("integration"),
         )

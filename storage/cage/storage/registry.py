@@ -39,14 +39,13 @@ def _brand(row: Sequence[Any]) -> core.Brand:
 
 
 def _integration(row: Sequence[Any]) -> core.Integration:
-    no, public_id, name, enabled, needs_session, rules, is_resting, *rounds = row
+    no, public_id, name, enabled, rules, is_resting, *rounds = row
     action, after_s, template = rounds
     return core.Integration(
         integration_no=no,
         integration_id=public_id,
         display_name=name,
         enabled=bool(enabled),
-        bet_needs_session=bool(needs_session),
         rules=rules_of(orjson.loads(rules)),
         in_maintenance=bool(is_resting),
         unfinished_round_action=core.UnfinishedRoundAction(action),

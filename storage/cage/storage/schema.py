@@ -389,7 +389,6 @@ integrations = _table(
     _text("integration_id"),
     _text("display_name"),
     _int("enabled"),
-    _int("bet_needs_session"),
     # A JSON object of names and numbers.
     _text("rules"),
     _int("in_maintenance"),

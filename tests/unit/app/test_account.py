@@ -226,7 +226,6 @@ async def test_e5_shared_ids_need_one_lane(kind: type[IntegrationChange]) -> Non
         integration_id="hub",
         display_name="",
         enabled=True,
-        bet_needs_session=False,
         rules={"id_scope": IdScopeRule.INTEGRATION},
     )
     with pytest.raises(CageError) as refusal:

@@ -27,7 +27,6 @@ HUB = Integration(
     integration_id="hub",
     display_name="",
     enabled=True,
-    bet_needs_session=False,
 )
 
 

@@ -29,7 +29,6 @@ def integration(
         integration_id=f"hub-{number}",
         display_name="",
         enabled=True,
-        bet_needs_session=False,
         unfinished_round_action=action,
         unfinished_round_after_s=hours * 3_600,
     )

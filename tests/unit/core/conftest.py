@@ -20,6 +20,7 @@ from cage.core.registry import (
     Studio,
     index_registry,
 )
+from cage.core.rules import BetSessionRule, Rules
 
 NOW_US = 1_700_000_000_000_000
 
@@ -94,7 +95,7 @@ def book() -> Book:
                 integration_id="hub",
                 display_name="",
                 enabled=True,
-                bet_needs_session=True,
+                rules=Rules(bet_needs_session=BetSessionRule.REQUIRED),
             )
         ],
         studios=[

@@ -38,7 +38,6 @@ CREATES: list[Any] = [
         integration_id="new",
         display_name="New",
         enabled=True,
-        bet_needs_session=True,
     ),
     admin.CreateStudio(
         key_id="root",
@@ -79,7 +78,6 @@ UPDATES: list[Any] = [
         integration_id="hub",
         display_name="Now",
         enabled=False,
-        bet_needs_session=False,
     ),
     admin.UpdateStudio(
         key_id="root",

@@ -8,6 +8,7 @@ from tests.simulation.deployment import Desk
 from cage.core.rules import (
     DEFAULT_RULES,
     AdjustOverdraftRule,
+    BetSessionRule,
     IdScopeRule,
     PlayFundsRule,
     RefusedBetRule,
@@ -52,6 +53,7 @@ RULES: dict[str, tuple[int, tuple[int, ...]]] = {
     ),
     "reserve_life_s": (604_800, (60,)),
     "id_scope": (IdScopeRule.PLAYER, (IdScopeRule.INTEGRATION,)),
+    "bet_needs_session": (BetSessionRule.OPTIONAL, (BetSessionRule.REQUIRED,)),
 }
 
 
@@ -133,4 +135,5 @@ def test_update_replaces_all_rules() -> None:
     assert first == Rules(version=1, late_win=REFUSE)
     assert second == same == Rules(version=2, settlement=SettlementRule.BET)
     assert desk.book.rules(key) == second
-    assert desk.book.rules(desk.book.registry.keys["strict-key"]) == DEFAULT_RULES
+    strict = desk.book.rules(desk.book.registry.keys["strict-key"])
+    assert strict == Rules(version=1, bet_needs_session=BetSessionRule.REQUIRED)

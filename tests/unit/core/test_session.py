@@ -12,6 +12,7 @@ from cage.core.decide import decide
 from cage.core.errors import CageError, Reason
 from cage.core.player import PlayerStatus
 from cage.core.registry import with_row
+from cage.core.rules import BetSessionRule
 from cage.core.session import (
     Authenticate,
     CreateLaunchToken,
@@ -147,7 +148,7 @@ def test_first_exchange_opens_a_session(book: Book) -> None:
     assert book.launches["launch 1"].session_no == session.session_no
     assert book.tokens["session 1"].session_no == session.session_no
     assert answer.brand_id == "vegas"
-    assert answer.bet_needs_session
+    assert answer.rules.bet_needs_session == BetSessionRule.REQUIRED
     assert answer.game.game_id == "book"
     assert answer.balance.currency.currency_code == "EUR"
     numbers = [change.item_no for change in book.changes]

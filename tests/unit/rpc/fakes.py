@@ -58,7 +58,6 @@ def build_registry(keys: Sequence[ApiKey], *, version: int = 1) -> Registry:
         integration_id="hub",
         display_name="",
         enabled=True,
-        bet_needs_session=False,
     )
     studio = Studio(studio_no=1, studio_id="studio", display_name="", enabled=True)
     game = Game(game_no=1, game_id="slots", studio_no=1, display_name="", enabled=True)

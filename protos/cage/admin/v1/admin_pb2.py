@@ -28,7 +28,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63\x61ge/admin/v1/admin.proto\x12\rcage.admin.v1\x1a\x1b\x63\x61ge/type/v1/vertical.proto\x1a\x1b\x63\x61ge/wallet/v1/wallet.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"d\n\x08Operator\x12\x19\n\x0boperator_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x03 \x01(\x08\x12\x16\n\x0ein_maintenance\x18\x04 \x01(\x08\"s\n\x05\x42rand\x12\x16\n\x08\x62rand_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x0boperator_id\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x04 \x01(\x08\x12\x16\n\x0ein_maintenance\x18\x05 \x01(\x08\"\xb8\x02\n\x0bIntegration\x12\x1c\n\x0eintegration_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x03 \x01(\x08\x12\x19\n\x11\x62\x65t_needs_session\x18\x04 \x01(\x08\x12*\n\x05rules\x18\x05 \x01(\x0b\x32\x1b.cage.wallet.v1.WalletRules\x12\x16\n\x0ein_maintenance\x18\x06 \x01(\x08\x12\x45\n\x17unfinished_round_action\x18\x07 \x01(\x0e\x32$.cage.admin.v1.UnfinishedRoundAction\x12 \n\x18unfinished_round_after_s\x18\x08 \x01(\x05\x12\x1c\n\x14history_url_template\x18\t \x01(\t\"`\n\x06Studio\x12\x17\n\tstudio_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x03 \x01(\x08\x12\x16\n\x0ein_maintenance\x18\x04 \x01(\x08\"\xb7\x01\n\x04Game\x12\x15\n\x07game_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tstudio_id\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x04 \x01(\x08\x12\x16\n\x0ein_maintenance\x18\x05 \x01(\x08\x12(\n\x08vertical\x18\x06 \x01(\x0e\x32\x16.cage.type.v1.Vertical\x12\x1c\n\x14history_url_template\x18\x07 \x01(\t\"0\n\x08\x43urrency\x12\x15\n\rcurrency_code\x18\x01 \x01(\t\x12\r\n\x05scale\x18\x02 \x01(\r\"\x92\x02\n\x06\x41piKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12!\n\x04role\x18\x02 \x01(\x0e\x32\x13.cage.admin.v1.Role\x12\x16\n\x0eintegration_id\x18\x03 \x01(\t\x12\x14\n\x0coperator_ids\x18\x04 \x03(\t\x12\x14\n\x0c\x64isplay_name\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb7\x01\n\nAuditEntry\x12\x11\n\tledger_id\x18\x01 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x0c\n\x04noun\x18\x03 \x01(\t\x12\x0f\n\x07noun_id\x18\x04 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x05 \x01(\t\x12\x13\n\x0b\x62\x65\x66ore_json\x18\x06 \x01(\t\x12\x12\n\nafter_json\x18\x07 \x01(\t\x12/\n\x0b\x63ommit_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xa9\x01\n\x15UnfinishedRoundAction\x12\'\n#UNFINISHED_ROUND_ACTION_UNSPECIFIED\x10\x00\x12\"\n\x1eUNFINISHED_ROUND_ACTION_REPORT\x10\x01\x12!\n\x1dUNFINISHED_ROUND_ACTION_CLOSE\x10\x02\x12 \n\x1cUNFINISHED_ROUND_ACTION_VOID\x10\x03*N\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\r\n\tROLE_GAME\x10\x01\x12\x11\n\rROLE_OPERATOR\x10\x02\x12\x0e\n\nROLE_ADMIN\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63\x61ge/admin/v1/admin.proto\x12\rcage.admin.v1\x1a\x1b\x63\x61ge/type/v1/vertical.proto\x1a\x1b\x63\x61ge/wallet/v1/wallet.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"d\n\x08Operator\x12\x19\n\x0boperator_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x03 \x01(\x08\x12\x16\n\x0ein_maintenance\x18\x04 \x01(\x08\"s\n\x05\x42rand\x12\x16\n\x08\x62rand_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x0boperator_id\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x04 \x01(\x08\x12\x16\n\x0ein_maintenance\x18\x05 \x01(\x08\"\xbc\x02\n\x0bIntegration\x12\x1c\n\x0eintegration_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x03 \x01(\x08\x12\x1d\n\x11\x62\x65t_needs_session\x18\x04 \x01(\x08\x42\x02\x18\x01\x12*\n\x05rules\x18\x05 \x01(\x0b\x32\x1b.cage.wallet.v1.WalletRules\x12\x16\n\x0ein_maintenance\x18\x06 \x01(\x08\x12\x45\n\x17unfinished_round_action\x18\x07 \x01(\x0e\x32$.cage.admin.v1.UnfinishedRoundAction\x12 \n\x18unfinished_round_after_s\x18\x08 \x01(\x05\x12\x1c\n\x14history_url_template\x18\t \x01(\t\"`\n\x06Studio\x12\x17\n\tstudio_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x03 \x01(\x08\x12\x16\n\x0ein_maintenance\x18\x04 \x01(\x08\"\xb7\x01\n\x04Game\x12\x15\n\x07game_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tstudio_id\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x04 \x01(\x08\x12\x16\n\x0ein_maintenance\x18\x05 \x01(\x08\x12(\n\x08vertical\x18\x06 \x01(\x0e\x32\x16.cage.type.v1.Vertical\x12\x1c\n\x14history_url_template\x18\x07 \x01(\t\"0\n\x08\x43urrency\x12\x15\n\rcurrency_code\x18\x01 \x01(\t\x12\r\n\x05scale\x18\x02 \x01(\r\"\x92\x02\n\x06\x41piKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12!\n\x04role\x18\x02 \x01(\x0e\x32\x13.cage.admin.v1.Role\x12\x16\n\x0eintegration_id\x18\x03 \x01(\t\x12\x14\n\x0coperator_ids\x18\x04 \x03(\t\x12\x14\n\x0c\x64isplay_name\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb7\x01\n\nAuditEntry\x12\x11\n\tledger_id\x18\x01 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x0c\n\x04noun\x18\x03 \x01(\t\x12\x0f\n\x07noun_id\x18\x04 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x05 \x01(\t\x12\x13\n\x0b\x62\x65\x66ore_json\x18\x06 \x01(\t\x12\x12\n\nafter_json\x18\x07 \x01(\t\x12/\n\x0b\x63ommit_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xa9\x01\n\x15UnfinishedRoundAction\x12\'\n#UNFINISHED_ROUND_ACTION_UNSPECIFIED\x10\x00\x12\"\n\x1eUNFINISHED_ROUND_ACTION_REPORT\x10\x01\x12!\n\x1dUNFINISHED_ROUND_ACTION_CLOSE\x10\x02\x12 \n\x1cUNFINISHED_ROUND_ACTION_VOID\x10\x03*N\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\r\n\tROLE_GAME\x10\x01\x12\x11\n\rROLE_OPERATOR\x10\x02\x12\x0e\n\nROLE_ADMIN\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,28 +41,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BRAND'].fields_by_name['brand_id']._serialized_options = b'\342A\001\002'
   _globals['_INTEGRATION'].fields_by_name['integration_id']._loaded_options = None
   _globals['_INTEGRATION'].fields_by_name['integration_id']._serialized_options = b'\342A\001\002'
+  _globals['_INTEGRATION'].fields_by_name['bet_needs_session']._loaded_options = None
+  _globals['_INTEGRATION'].fields_by_name['bet_needs_session']._serialized_options = b'\030\001'
   _globals['_STUDIO'].fields_by_name['studio_id']._loaded_options = None
   _globals['_STUDIO'].fields_by_name['studio_id']._serialized_options = b'\342A\001\002'
   _globals['_GAME'].fields_by_name['game_id']._loaded_options = None
   _globals['_GAME'].fields_by_name['game_id']._serialized_options = b'\342A\001\002'
-  _globals['_UNFINISHEDROUNDACTION']._serialized_start=1500
-  _globals['_UNFINISHEDROUNDACTION']._serialized_end=1669
-  _globals['_ROLE']._serialized_start=1671
-  _globals['_ROLE']._serialized_end=1749
+  _globals['_UNFINISHEDROUNDACTION']._serialized_start=1504
+  _globals['_UNFINISHEDROUNDACTION']._serialized_end=1673
+  _globals['_ROLE']._serialized_start=1675
+  _globals['_ROLE']._serialized_end=1753
   _globals['_OPERATOR']._serialized_start=168
   _globals['_OPERATOR']._serialized_end=268
   _globals['_BRAND']._serialized_start=270
   _globals['_BRAND']._serialized_end=385
   _globals['_INTEGRATION']._serialized_start=388
-  _globals['_INTEGRATION']._serialized_end=700
-  _globals['_STUDIO']._serialized_start=702
-  _globals['_STUDIO']._serialized_end=798
-  _globals['_GAME']._serialized_start=801
-  _globals['_GAME']._serialized_end=984
-  _globals['_CURRENCY']._serialized_start=986
-  _globals['_CURRENCY']._serialized_end=1034
-  _globals['_APIKEY']._serialized_start=1037
-  _globals['_APIKEY']._serialized_end=1311
-  _globals['_AUDITENTRY']._serialized_start=1314
-  _globals['_AUDITENTRY']._serialized_end=1497
+  _globals['_INTEGRATION']._serialized_end=704
+  _globals['_STUDIO']._serialized_start=706
+  _globals['_STUDIO']._serialized_end=802
+  _globals['_GAME']._serialized_start=805
+  _globals['_GAME']._serialized_end=988
+  _globals['_CURRENCY']._serialized_start=990
+  _globals['_CURRENCY']._serialized_end=1038
+  _globals['_APIKEY']._serialized_start=1041
+  _globals['_APIKEY']._serialized_end=1315
+  _globals['_AUDITENTRY']._serialized_start=1318
+  _globals['_AUDITENTRY']._serialized_end=1501
 # @@protoc_insertion_point(module_scope)

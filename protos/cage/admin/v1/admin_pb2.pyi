@@ -20,6 +20,11 @@ if sys.version_info >= (3, 11):
 else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
+if sys.version_info >= (3, 13):
+    from warnings import deprecated as _deprecated
+else:
+    from typing_extensions import deprecated as _deprecated
+
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class _UnfinishedRoundAction:
@@ -207,8 +212,22 @@ class Integration(_message.Message):
     """Optional. Kill switch: false refuses new bets and launches of its callers
     with GAME_UNAVAILABLE. Wins and rollbacks still pass.
     """
-    bet_needs_session: _builtins.bool
-    """Optional. True refuses a bet without a session token with SESSION_REQUIRED."""
+    @_builtins.property
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def bet_needs_session(self) -> _builtins.bool:
+        """Optional. True refuses a bet without a session token with SESSION_REQUIRED.
+        Deprecated: use rules.bet_needs_session. As input true stands for REQUIRED where
+        that rule is unspecified; replies say in both what holds.
+        """
+
+    @bet_needs_session.setter
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def bet_needs_session(self, value: _builtins.bool) -> None:
+        """Optional. True refuses a bet without a session token with SESSION_REQUIRED.
+        Deprecated: use rules.bet_needs_session. As input true stands for REQUIRED where
+        that rule is unspecified; replies say in both what holds.
+        """
+
     in_maintenance: _builtins.bool
     """Optional. Maintenance: true refuses new bets and launches of its callers
     with MAINTENANCE until it is false again. Wins and rollbacks still pass.

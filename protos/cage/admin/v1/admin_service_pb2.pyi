@@ -20,6 +20,11 @@ if sys.version_info >= (3, 11):
 else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
+if sys.version_info >= (3, 13):
+    from warnings import deprecated as _deprecated
+else:
+    from typing_extensions import deprecated as _deprecated
+
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
@@ -430,8 +435,22 @@ class CreateIntegrationRequest(_message.Message):
     """Optional. False creates it switched off, so that bets and launches of its
     callers answer GAME_UNAVAILABLE. Absent means true.
     """
-    bet_needs_session: _builtins.bool
-    """Optional. True refuses a bet without a session token with SESSION_REQUIRED."""
+    @_builtins.property
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def bet_needs_session(self) -> _builtins.bool:
+        """Optional. True refuses a bet without a session token with SESSION_REQUIRED.
+        Deprecated: use rules.bet_needs_session. True stands for REQUIRED where that rule
+        is unspecified.
+        """
+
+    @bet_needs_session.setter
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def bet_needs_session(self, value: _builtins.bool) -> None:
+        """Optional. True refuses a bet without a session token with SESSION_REQUIRED.
+        Deprecated: use rules.bet_needs_session. True stands for REQUIRED where that rule
+        is unspecified.
+        """
+
     unfinished_round_action: _admin_pb2.UnfinishedRoundAction.ValueType
     """Optional. What becomes of the rounds that this integration opened and that stay
     unfinished: not closed, with a bet that stands. Unspecified means REPORT.
@@ -516,10 +535,9 @@ class UpdateIntegrationRequest(_message.Message):
     @_builtins.property
     def integration(self) -> _admin_pb2.Integration:
         """Required. The integration by its id, with every field that can change:
-        display_name, enabled, in_maintenance, bet_needs_session, rules,
-        unfinished_round_action, unfinished_round_after_s and history_url_template. What
-        is left out becomes empty, false or the default, so send enabled. Failure:
-        INTEGRATION_NOT_FOUND.
+        display_name, enabled, in_maintenance, rules, unfinished_round_action,
+        unfinished_round_after_s and history_url_template. What is left out becomes
+        empty, false or the default, so send enabled. Failure: INTEGRATION_NOT_FOUND.
         """
 
     def __init__(

@@ -20,6 +20,11 @@ if sys.version_info >= (3, 11):
 else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
+if sys.version_info >= (3, 13):
+    from warnings import deprecated as _deprecated
+else:
+    from typing_extensions import deprecated as _deprecated
+
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class _TransactionKind:
@@ -474,6 +479,32 @@ adjustment that refers to another player's transaction REFERENCE_MISMATCH (field
 player's own, and their retries get their first answer.
 """
 Global___IdScopeRule: _TypeAlias = IdScopeRule  # noqa: Y015
+
+class _BetSessionRule:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BetSessionRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BetSessionRule.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BET_SESSION_RULE_UNSPECIFIED: _BetSessionRule.ValueType  # 0
+    """Not given: OPTIONAL."""
+    BET_SESSION_RULE_OPTIONAL: _BetSessionRule.ValueType  # 1
+    """A bet may come without a session token."""
+    BET_SESSION_RULE_REQUIRED: _BetSessionRule.ValueType  # 2
+    """A bet, a reserve or a Play with a bet without one answers SESSION_REQUIRED."""
+
+class BetSessionRule(_BetSessionRule, metaclass=_BetSessionRuleEnumTypeWrapper):
+    """BetSessionRule says whether a bet has to bring a session token. A token that is sent
+    is checked under both; what brings money back needs none under either.
+    """
+
+BET_SESSION_RULE_UNSPECIFIED: BetSessionRule.ValueType  # 0
+"""Not given: OPTIONAL."""
+BET_SESSION_RULE_OPTIONAL: BetSessionRule.ValueType  # 1
+"""A bet may come without a session token."""
+BET_SESSION_RULE_REQUIRED: BetSessionRule.ValueType  # 2
+"""A bet, a reserve or a Play with a bet without one answers SESSION_REQUIRED."""
+Global___BetSessionRule: _TypeAlias = BetSessionRule  # noqa: Y015
 
 class _PlayFundsRule:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -1032,10 +1063,22 @@ class Policies(_message.Message):
 
     BET_NEEDS_SESSION_FIELD_NUMBER: _builtins.int
     RULES_FIELD_NUMBER: _builtins.int
-    bet_needs_session: _builtins.bool
-    """Output only. True when every bet of this integration needs a session token; a
-    bet without one is refused with SESSION_REQUIRED.
-    """
+    @_builtins.property
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def bet_needs_session(self) -> _builtins.bool:
+        """Output only. True when every bet of this integration needs a session token; a
+        bet without one is refused with SESSION_REQUIRED. Deprecated: read
+        rules.bet_needs_session, which says the same.
+        """
+
+    @bet_needs_session.setter
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def bet_needs_session(self, value: _builtins.bool) -> None:
+        """Output only. True when every bet of this integration needs a session token; a
+        bet without one is refused with SESSION_REQUIRED. Deprecated: read
+        rules.bet_needs_session, which says the same.
+        """
+
     @_builtins.property
     def rules(self) -> Global___WalletRules:
         """Output only. The rules of the wallet as they hold for this integration, every
@@ -1082,6 +1125,7 @@ class WalletRules(_message.Message):
     ADJUST_OVERDRAFT_FIELD_NUMBER: _builtins.int
     RESERVE_LIFE_S_FIELD_NUMBER: _builtins.int
     ID_SCOPE_FIELD_NUMBER: _builtins.int
+    BET_NEEDS_SESSION_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """Output only. Number of the rules' last change, 0 for the defaults. It grows by 1
     with each change.
@@ -1143,6 +1187,10 @@ class WalletRules(_message.Message):
     """Optional. Among whom an id of a transaction is unique. Default: PLAYER.
     INTEGRATION needs a database with one lane. Failure: INVALID_FIELD.
     """
+    bet_needs_session: Global___BetSessionRule.ValueType
+    """Optional. Whether a bet, a reserve or a Play with a bet has to bring a session
+    token. Default: OPTIONAL. REQUIRED answers SESSION_REQUIRED to one without.
+    """
     def __init__(
         self,
         *,
@@ -1163,10 +1211,11 @@ class WalletRules(_message.Message):
         adjust_overdraft: Global___AdjustOverdraftRule.ValueType = ...,
         reserve_life_s: _builtins.int = ...,
         id_scope: Global___IdScopeRule.ValueType = ...,
+        bet_needs_session: Global___BetSessionRule.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust_overdraft", b"adjust_overdraft", "id_scope", b"id_scope", "late_rollback", b"late_rollback", "late_win", b"late_win", "play_funds", b"play_funds", "refused_bet", b"refused_bet", "reserve_life_s", b"reserve_life_s", "rollback_amount", b"rollback_amount", "second_rollback", b"second_rollback", "settled_rollback", b"settled_rollback", "settlement", b"settlement", "unknown_rollback", b"unknown_rollback", "version", b"version", "win_after_rollback", b"win_after_rollback", "win_rollback", b"win_rollback", "win_without_bet", b"win_without_bet", "wins_per_bet", b"wins_per_bet"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust_overdraft", b"adjust_overdraft", "bet_needs_session", b"bet_needs_session", "id_scope", b"id_scope", "late_rollback", b"late_rollback", "late_win", b"late_win", "play_funds", b"play_funds", "refused_bet", b"refused_bet", "reserve_life_s", b"reserve_life_s", "rollback_amount", b"rollback_amount", "second_rollback", b"second_rollback", "settled_rollback", b"settled_rollback", "settlement", b"settlement", "unknown_rollback", b"unknown_rollback", "version", b"version", "win_after_rollback", b"win_after_rollback", "win_rollback", b"win_rollback", "win_without_bet", b"win_without_bet", "wins_per_bet", b"wins_per_bet"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
