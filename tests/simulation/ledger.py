@@ -42,6 +42,7 @@ PART, CAPTURE = "part", "capture"
 # Refusals that show the balance.
 MONEY_REASONS = {
     "INSUFFICIENT_FUNDS",
+    "ROUND_CLOSED",
     "STAKE_LIMIT",
     "WAGER_LIMIT",
     "LOSS_LIMIT",

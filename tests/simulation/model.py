@@ -114,7 +114,8 @@ class Model(Wins, Reinstatements, Adjusts, Reserves, Limits):
             if round_.cancellers:
                 raise RefusedError("ALREADY_ROLLED_BACK", is_state=True)
             if round_.is_closed:
-                raise RefusedError("ROUND_CLOSED", is_state=True)
+                shows = (bet.player_id, bet.currency_code)
+                raise RefusedError("ROUND_CLOSED", is_state=True, shows=shows)
             self._round_currency(round_, bet.currency_code)
         if bet.campaign_id:
             raise RefusedError(

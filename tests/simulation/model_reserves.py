@@ -33,7 +33,8 @@ class Reserves(Ledger):
             if round_.cancellers:
                 raise RefusedError("ALREADY_ROLLED_BACK", is_state=True)
             if round_.is_closed:
-                raise RefusedError("ROUND_CLOSED", is_state=True)
+                shows = (sent.player_id, sent.currency_code)
+                raise RefusedError("ROUND_CLOSED", is_state=True, shows=shows)
             self._round_currency(round_, sent.currency_code)
         self._judge_limits(sent, row.amount)  # type: ignore[attr-defined]
         shows = (sent.player_id, sent.currency_code)
@@ -61,7 +62,7 @@ class Reserves(Ledger):
         self._game(sent)
         reserve = self._reserve_of(sent)
         round_ = self.rounds[player_id, sent.game_id, sent.round_id]
-        self._judge_capture(reserve, round_, amount)
+        self._judge_capture(sent, reserve, round_, amount)
         row = self._row(sent, amount)
         row.reference = sent.reserve_transaction_id
         row.reserved = -amount
@@ -91,13 +92,16 @@ class Reserves(Ledger):
             )
         return reserve
 
-    def _judge_capture(self, reserve: Row, round_: Rows, amount: int) -> None:
+    def _judge_capture(
+        self, sent: Capture, reserve: Row, round_: Rows, amount: int
+    ) -> None:
         """Let a capture pass that its reserve and its round still bear."""
         if reserve.release is not None:
             is_own = not reserve.release.is_due
             raise RefusedError("RESERVE_RELEASED" if is_own else "RESERVE_EXPIRED")
         if round_.is_closed:
-            raise RefusedError("ROUND_CLOSED")
+            shows = (sent.player_id, reserve.currency)
+            raise RefusedError("ROUND_CLOSED", shows=shows)
         left = reserve.amount - reserve.captured()
         if amount > left:
             raise RefusedError("RESERVE_EXCEEDED", left=str(left))

@@ -389,4 +389,5 @@ class Rollbacks(Ledger):
         if not round_.is_closed or is_own:
             return
         if self._rule(sent, "late_rollback") == "REFUSE":
-            raise RefusedError("ROUND_CLOSED")
+            shows = (sent.player_id, unit[0].currency)
+            raise RefusedError("ROUND_CLOSED", shows=shows)

@@ -120,7 +120,8 @@ class Wins(Ledger):
         if is_gone:
             self._after_rollback(win)
         if round_.is_closed and self._rule(win, "late_win") == "REFUSE":
-            raise RefusedError("ROUND_CLOSED")
+            shows = (win.player_id, win.currency_code)
+            raise RefusedError("ROUND_CLOSED", shows=shows)
         if round_.has_win(bet) and self._rule(win, "wins_per_bet") == "ONE":
             raise RefusedError("ALREADY_SETTLED")
 

@@ -101,7 +101,7 @@ def judge_bet(
         if round_.cancelled:
             raise CageError(Reason.ALREADY_ROLLED_BACK)
         if round_.closed:
-            raise CageError(Reason.ROUND_CLOSED)
+            raise CageError(Reason.ROUND_CLOSED, balance=book.balance(wallet))
         judge_round_currency(book, round_, wallet)
     if bet.campaign_id:
         # No campaign is granted yet: every one is unknown to the player.

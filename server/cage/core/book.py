@@ -221,6 +221,11 @@ class Book:
         if currency_no not in gate.opened():
             raise self.currency_mismatch(gate.currency_no, wallet)
 
+    def round_closed(self, round_: Round) -> CageError:
+        """Refuse what a closed round does not take, with the balance of its wallet."""
+        wallet = self.wallets[round_.player_no, round_.currency_no]
+        return CageError(Reason.ROUND_CLOSED, balance=self.balance(wallet))
+
     def currency_mismatch(self, expected_no: int, wallet: Wallet) -> CageError:
         """Refuse the currency of a wallet where another one is expected."""
         names = self.registry.currencies_by_no

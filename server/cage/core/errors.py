@@ -75,10 +75,11 @@ class Reason(StrEnum):
     DATABASE_UNAVAILABLE = "DATABASE_UNAVAILABLE"
 
 
-# The refusals of a bet that concern money: they carry the balance, a retry too.
+# The refusals that carry the balance, a retry of a refused bet too.
 MONEY_REASONS = frozenset(
     {
         Reason.INSUFFICIENT_FUNDS,
+        Reason.ROUND_CLOSED,
         Reason.STAKE_LIMIT,
         Reason.LOSS_LIMIT,
         Reason.WAGER_LIMIT,

@@ -202,7 +202,7 @@ def _judge_capture(
         raise CageError(Reason.RESERVE_RELEASED)
     round_ = book.rounds[reserve.player_no, reserve.game_no, reserve.round_id]
     if round_.closed:
-        raise CageError(Reason.ROUND_CLOSED)
+        raise book.round_closed(round_)
     if amount > reservation.left:
         raise CageError(Reason.RESERVE_EXCEEDED, left=str(reservation.left))
     if round_.bet_cash + round_.bet_bonus + amount > INT64_MAX:

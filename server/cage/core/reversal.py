@@ -172,7 +172,7 @@ def reverse_posted(book: Book, slot: Slot, original: Transaction) -> Receipt:
         if is_earlier and rules.second_rollback == Verdict.REFUSE:
             raise CageError(Reason.ALREADY_ROLLED_BACK)
         return alias(book, slot, stands_for=first)
-    _judge_round(rules, round_, unit, bets)
+    _judge_round(book, rules, round_, unit, bets)
     wallet = book.wallet(gate, original.currency_no)
     cash, bonus = -sum(row.cash for row in unit), -sum(row.bonus for row in unit)
     is_short = wallet.cash + cash < 0 or wallet.bonus + bonus < 0
@@ -183,7 +183,11 @@ def reverse_posted(book: Book, slot: Slot, original: Transaction) -> Receipt:
 
 
 def _judge_round(
-    rules: Rules, round_: Round, unit: list[Transaction], bets: list[Transaction]
+    book: Book,
+    rules: Rules,
+    round_: Round,
+    unit: list[Transaction],
+    bets: list[Transaction],
 ) -> None:
     """Let a rollback pass the settlement of its bets and the close of its round."""
     is_settled = any(map(round_.settles, bets)) or any(map(round_.is_adjusted, unit))
@@ -194,7 +198,7 @@ def _judge_round(
     closer = next(row for row in round_.chain() if row.flags & FLAG_ROUND_CLOSED)
     is_own = any(row.item_no == closer.item_no for row in unit)
     if not is_own or not (closer.unit_no or closer.kind == Kind.BET):
-        raise CageError(Reason.ROUND_CLOSED)
+        raise book.round_closed(round_)
 
 
 def _post(

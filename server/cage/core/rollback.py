@@ -85,6 +85,9 @@ def decide_rollback_list(book: Book, rollback: RollbackList) -> ReversalReceipt:
         except CageError as refusal:
             book.undo(mark)
             refusal.transaction_id = original.transaction_id
+            if refusal.balance is not None:
+                row = book.ids[(*who, original.transaction_id)]
+                refusal.balance = book.balance(book.wallet(gate, row.currency_no))
             raise
         row = book.ids[(*who, original.transaction_id)]
         parts.append(Reversal(row.transaction_id, row.kind, receipt))
@@ -234,6 +237,9 @@ def _reverse_round(
         except CageError as refusal:
             book.undo(mark)
             refusal.transaction_id = original.transaction_id
+            if refusal.balance is not None:
+                wallet = book.wallet(gate, original.currency_no)
+                refusal.balance = book.balance(wallet)
             raise
         parts.append(Reversal(original.transaction_id, original.kind, receipt))
     slot = _slot(book, key, gate, rollback, parts=parts)

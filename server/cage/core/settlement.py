@@ -38,7 +38,7 @@ def judge_win(
         book.judge_currency(gate, wallet)
     else:
         judge_round_currency(book, round_, wallet)
-        judge_round(rules, round_, win, bet)
+        judge_round(book, rules, round_, win, bet)
     return bet
 
 
@@ -106,7 +106,9 @@ def judge_rolled_back(rules: Rules) -> None:
         raise CageError(Reason.ALREADY_ROLLED_BACK)
 
 
-def judge_round(rules: Rules, round_: Round, win: Win, bet: Transaction | None) -> None:
+def judge_round(
+    book: Book, rules: Rules, round_: Round, win: Win, bet: Transaction | None
+) -> None:
     """Let a win pass the state of its round and the wins before it."""
     if bet is not None:
         is_rolled_back = round_.rollback_of(bet) is not None
@@ -116,6 +118,6 @@ def judge_round(rules: Rules, round_: Round, win: Win, bet: Transaction | None) 
     if is_rolled_back:
         judge_rolled_back(rules)
     if round_.closed and rules.late_win == Verdict.REFUSE:
-        raise CageError(Reason.ROUND_CLOSED)
+        raise book.round_closed(round_)
     if rules.wins_per_bet == WinsPerBetRule.ONE and round_.has_win(bet):
         raise CageError(Reason.ALREADY_SETTLED)

@@ -102,8 +102,9 @@ class ErrorDetail(_message.Message):
     """
     @_builtins.property
     def balance(self) -> _balance_pb2.Balance:
-        """Output only. The player's current balance. Set for refusals that concern
-        money (INSUFFICIENT_FUNDS, STAKE_LIMIT, LOSS_LIMIT, WAGER_LIMIT); absent
+        """Output only. The player's current balance in the currency that the call is
+        about. Set for refusals after which a game shows the balance anew
+        (INSUFFICIENT_FUNDS, ROUND_CLOSED, STAKE_LIMIT, LOSS_LIMIT, WAGER_LIMIT); absent
         otherwise.
         """
 
