@@ -117,3 +117,24 @@ def test_every_setting_is_documented() -> None:
     ]
 
     assert not undocumented
+
+
+def test_guide_names_every_setting() -> None:
+    """The operator's guide has every setting, with the default of plain ones."""
+    guide = Path(__file__).resolve().parents[3] / "docs" / "operating.md"
+    rows = re.findall(r"^\| (`CAGE_.+?) \| (.*?) \|", guide.read_text(), re.MULTILINE)
+    told = {name: default for names, default in rows for name in names.split(", ")}
+    settings = {f"`CAGE_{name.upper()}`": name for name in Config.model_fields}
+
+    assert told.keys() == settings.keys()
+
+    for shown, name in settings.items():
+        default = Config.model_fields[name].default
+        if isinstance(default, bool):
+            assert told[shown] == str(default).lower(), shown
+        elif isinstance(default, int | float) and "MiB" in told[shown]:
+            assert told[shown] == f"{int(default) >> 20} MiB", shown
+        elif isinstance(default, int | float):
+            assert float(told[shown]) == default, shown
+        else:
+            assert told[shown] == (default or "none"), shown
