@@ -1,12 +1,14 @@
 """Ids are a player's own, or unique in an integration where its rules say so."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from google.protobuf.message import Message
 from tests.integration.carriers import Send, assert_refused, is_replay
 from tests.integration.deployment import Casino, Deployment, Player
 
-from cage.client import IdScopeRule, WalletRules
+from cage.client import CageError, IdScopeRule, WalletRules
 from cage.wallet.v1.wallet_pb2 import TransactionKind
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -85,6 +87,88 @@ async def test_e5_reference_to_another_player(
     assert back.receipt.cash.amount == 100
     assert not back.tombstone
     assert (await ann.cash(), await bob.cash()) == (10_000, 9_900)
+
+
+# Calls of other key spaces under the id "x"; each player has a bet "b-NAME", its
+# rollback "r-NAME", the rollback "l-NAME" of a list, and an open reserve "h-NAME".
+SPACES: dict[str, Callable[[Player, str], Message]] = {
+    "reinstate": lambda p, name: p.reinstate(f"r-{name}", "x"),
+    "reinstate of a list": lambda p, name: p.reinstate(f"l-{name}", "x"),
+    "capture": lambda p, name: p.capture("1.00", f"h-{name}", "x"),
+    "release": lambda p, name: p.release(f"h-{name}", "x"),
+    "reserve": lambda p, _: p.reserve("1.00", "x"),
+    "adjust": lambda p, name: p.adjust("1.00", f"w-{name}", id_="x", round_id="won"),
+    "rollback of a list": lambda p, name: p.rollback_list(f"late-{name}", id_="x"),
+    "rollback of a round": lambda p, _: p.rollback_round("x", "nowhere"),
+}
+
+
+async def prepare(player: Player, send: Send, name: str) -> None:
+    """Post what the calls of other key spaces are about."""
+    for request in (
+        player.bet("1.00", f"b-{name}"),
+        player.rollback(f"b-{name}", f"r-{name}"),
+        player.bet("1.00", f"c-{name}"),
+        player.rollback_list(f"c-{name}", id_=f"l-{name}"),
+        player.bet("1.00", f"d-{name}", "won"),
+        player.win("1.00", f"w-{name}", "won"),
+        player.reserve("5.00", f"h-{name}"),
+    ):
+        answer = await send(player, request)
+
+        assert not isinstance(answer, CageError), answer
+
+
+@pytest.mark.parametrize("kind", SPACES)
+@pytest.mark.parametrize("scope", [PLAYER, INTEGRATION])
+async def test_e5_every_key_space(
+    deployment: Deployment, send: Send, kind: str, scope: IdScopeRule.ValueType
+) -> None:
+    """No two players of an integration share an id of any kind of call."""
+    ann, bob = await pair(deployment, scope)
+    await prepare(ann, send, "ann")
+    await prepare(bob, send, "bob")
+    build = SPACES[kind]
+    first = await send(ann, build(ann, "ann"))
+    before = await bob.balance()
+    other = await send(bob, build(bob, "bob"))
+    again = await send(ann, build(ann, "ann"))
+    after = await bob.balance()
+
+    assert not is_replay(first)
+    assert is_replay(again)
+    if scope == PLAYER:
+        assert not is_replay(other)
+        return
+    assert_refused(other, "TRANSACTION_MISMATCH", transaction_id="x", field="player_id")
+    assert (after.version, after.reserved) == (before.version, before.reserved)
+
+
+async def test_e5_ids_of_parts_are_nobodys(deployment: Deployment, send: Send) -> None:
+    """The parts of a list are stored under its id, so they never meet another's."""
+    ann, bob = await pair(deployment, INTEGRATION)
+    await prepare(ann, send, "ann")
+    await send(ann, ann.rollback_list("late", "later", id_="x"))
+    # What the parts are stored under is an id like others to whoever sends it.
+    answers = [
+        await send(bob, bob.rollback("never", "2/x/0")),
+        await send(bob, bob.bet("1.00", "2/x/1")),
+    ]
+
+    assert not [answer for answer in answers if isinstance(answer, CageError)]
+
+
+async def test_e5_reinstate_of_another_players_rollback(
+    deployment: Deployment, send: Send
+) -> None:
+    """A rollback of another player is not there to be undone."""
+    ann, bob = await pair(deployment, INTEGRATION)
+    await prepare(ann, send, "ann")
+    refused = await send(bob, bob.reinstate("r-ann", "x"))
+    own = await send(ann, ann.reinstate("r-ann", "x"))
+
+    assert_refused(refused, "TRANSACTION_NOT_FOUND")
+    assert own.receipt.cash.amount == -100
 
 
 async def test_e5_tombstone_and_refusal_claim(
