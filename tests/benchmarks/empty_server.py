@@ -17,7 +17,7 @@ import uvloop
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from cage.server.interpreter import hand_over_fast, keep_what_lives
-from cage.server.listen import SERVER_OPTIONS
+from cage.server.listen import server_options
 from cage.type.v1.balance_pb2 import Balance
 from cage.type.v1.money_pb2 import Money
 from cage.wallet.v1 import wallet_service_pb2_grpc as stubs
@@ -62,7 +62,7 @@ class EmptyServicer(stubs.WalletServiceServicer):
 async def _serve(ready_file: Path) -> None:
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
-    server = grpc.aio.server(options=SERVER_OPTIONS)
+    server = grpc.aio.server(options=server_options(is_shared=False))
     servicer: Any = EmptyServicer
     stubs.add_WalletServiceServicer_to_server(servicer(), server)
     port = server.add_insecure_port("127.0.0.1:0")

@@ -97,6 +97,12 @@ class Caged:
             time.sleep(POLL_S)
         self.ready = json.loads(self._ready_file.read_text())
 
+    def worker_pids(self) -> list[int]:
+        """Return the ids of its worker processes."""
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        return [int(child) for child in children.split()]
+
     def kill(self) -> None:
         """End it with SIGKILL, as a power cut of the process would."""
         self.process.kill()

@@ -23,6 +23,7 @@ from cage.core.ids import LANES_MAX
 from cage.storage.store import SQLITE, is_postgres
 
 PREFIX = "CAGE_"
+WORKERS_MAX = 128
 # Variables that clients and tests read; a server that shares their environment does
 # not take them for its own.
 FOREIGN = ("ADDRESS", "KEY", "STUDIO_KEY", "OPERATOR_KEY", "ADMIN_KEY", "TEST_")
@@ -57,6 +58,10 @@ class Config(BaseSettings):
     lanes: Annotated[int, Field(ge=1, le=LANES_MAX)] = 8
     """How many lanes a new PostgreSQL database gets, for ever; an old one keeps its
     own, and an embedded one has one."""
+
+    workers: Annotated[int, Field(ge=1, le=WORKERS_MAX)] = 1
+    """How many processes serve, all on one PostgreSQL and one address; an embedded
+    database has one. Each has queues, bounds and one connection per lane of its own."""
 
     wal_bytes: Annotated[int, Field(ge=0, le=1 << 30)] = 256 << 20
     """How much of the database's write-ahead log is made in advance, in bytes, so that
@@ -150,6 +155,11 @@ class Config(BaseSettings):
     def _judge(self) -> "Config":
         if "://" in self.database.removeprefix(SQLITE) and not self.has_postgres:
             raise ValueError("database: a path, sqlite:/// or postgresql:// is served")
+        if self.workers > 1 and not self.has_postgres:
+            raise ValueError(
+                "workers: an embedded database is served by one process; several "
+                "want postgresql://"
+            )
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key go together")
         if self.tls_client_ca is not None and not self.has_tls:

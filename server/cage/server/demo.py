@@ -34,6 +34,7 @@ from cage.core.registry import (
     Studio,
 )
 from cage.core.secret import digest_of
+from cage.server.config import Config
 from cage.server.files import write_private
 from cage.server.serve import Server
 
@@ -57,15 +58,15 @@ class DemoKeys:
     admin_key: str = field(repr=False)
 
 
-def env_path(server: Server) -> Path:
+def env_path(config: Config) -> Path:
     """Return where the demo's keys are written."""
-    return server.config.folder / ENV_FILE
+    return config.folder / ENV_FILE
 
 
 async def seed(server: Server) -> DemoKeys:
     """Create what the demo lacks and return its keys; the server must be open."""
     await _create_parts(server)
-    known = _read_env(env_path(server))
+    known = _read_env(env_path(server.config))
     studio = await _key(server, "demo-game", Role.GAME, known.get("CAGE_STUDIO_KEY"))
     operator = await _key(
         server, "demo-operator", Role.OPERATOR, known.get("CAGE_OPERATOR_KEY")
@@ -76,11 +77,11 @@ async def seed(server: Server) -> DemoKeys:
     return DemoKeys(studio_key=studio, operator_key=operator, admin_key=admin)
 
 
-def write_env(server: Server, keys: DemoKeys) -> None:
+def write_env(config: Config, address: str, keys: DemoKeys) -> None:
     """Write address and keys for shells and for ``cagectl``."""
     write_private(
-        env_path(server),
-        f"CAGE_ADDRESS={server.address}\n"
+        env_path(config),
+        f"CAGE_ADDRESS={address}\n"
         f"CAGE_STUDIO_KEY={keys.studio_key}\n"
         f"CAGE_OPERATOR_KEY={keys.operator_key}\n"
         f"CAGE_ADMIN_KEY={keys.admin_key}\n",

@@ -9,8 +9,6 @@ from cage.server.config import Config, split_address
 from cage.server.metrics import MetricsServer
 
 SERVER_OPTIONS: list[tuple[str, int]] = [
-    # A second server on the port must fail, not share it silently.
-    ("grpc.so_reuseport", 0),
     ("grpc.max_concurrent_streams", 1_000),
     # A batch of 1,000 bets, each with 4,096 bytes of details, is more than the 4 MiB
     # of the default.
@@ -23,6 +21,15 @@ SERVER_OPTIONS: list[tuple[str, int]] = [
     # Callers connect anew and find other servers; streams that are open go on.
     ("grpc.max_connection_age_ms", 30 * 60 * 1_000),
 ]
+
+
+def server_options(*, is_shared: bool) -> list[tuple[str, int]]:
+    """Return the options of a gRPC server that has its address alone, or shares it.
+
+    A second server on the port must fail, not share it silently; workers of one server
+    do share theirs.
+    """
+    return [("grpc.so_reuseport", int(is_shared)), *SERVER_OPTIONS]
 
 
 class ListenError(Exception):
@@ -39,7 +46,7 @@ def bind_grpc(server: grpc.aio.Server, config: Config) -> str:
             port = server.add_insecure_port(config.listen)
     except (RuntimeError, OSError) as exc:
         raise ListenError(f"cannot listen on {config.listen}: {exc}") from exc
-    return _join(host, port)
+    return join_address(host, port)
 
 
 async def bind_metrics(server: MetricsServer, config: Config) -> str:
@@ -48,7 +55,7 @@ async def bind_metrics(server: MetricsServer, config: Config) -> str:
         return ""
     host, port = split_address(config.metrics_listen)
     try:
-        return _join(host, await server.start(host, port))
+        return join_address(host, await server.start(host, port))
     except OSError as exc:
         raise ListenError(f"cannot listen on {config.metrics_listen}: {exc}") from exc
 
@@ -77,5 +84,6 @@ def _pem(path: Path | None) -> bytes | None:
     return None if path is None else path.read_bytes()
 
 
-def _join(host: str, port: int) -> str:
+def join_address(host: str, port: int) -> str:
+    """Return "host:port", with brackets for IPv6."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,11 +1,8 @@
 """Define the command ``caged``."""
 
 import asyncio
-import json
 import os
 import secrets
-import signal
-import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,11 +22,14 @@ from cage.rpc.status import to_status
 from cage.rpc.validation import CHOSEN_ID
 from cage.server import demo as demo_data
 from cage.server.config import Config, ConfigError, load_config
-from cage.server.files import write_private
 from cage.server.interpreter import hand_over_fast, keep_what_lives
 from cage.server.listen import ListenError
 from cage.server.log import configure_log
+from cage.server.ready import Ready, announce
 from cage.server.serve import Server
+from cage.server.signals import renew_on_signal, stop_on_signal
+from cage.server.supervisor import Supervisor
+from cage.server.worker import WorkerError, hear_task, tell_ready, until_alone
 from cage.storage import (
     DatabaseLockedError,
     DurabilityError,
@@ -42,8 +42,6 @@ from cage.storage import (
 )
 
 _KEY_TIMEOUT_S = 30.0
-# Signals that come so close together are one.
-_SAME_SIGNAL_S = 1.0
 
 app = typer.Typer(
     name="caged",
@@ -84,6 +82,9 @@ def serve(
     metrics_listen: Annotated[
         str | None, typer.Option(help="Address for Prometheus; empty switches it off.")
     ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes on one PostgreSQL; default 1.")
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="TOML file of settings."),
@@ -96,35 +97,32 @@ def serve(
         typer.Option(help="Write addresses and demo keys here, as JSON, when ready."),
     ] = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then drain.
+    """Serve until SIGTERM or SIGINT, then drain; SIGHUP renews workers one by one.
 
     Every other setting is an environment variable CAGE_NAME or a key of --config.
     """
     with _friendly():
         settings = load_config(
-            config, database=database, listen=listen, metrics_listen=metrics_listen
+            config,
+            database=database,
+            listen=listen,
+            metrics_listen=metrics_listen,
+            workers=workers,
         )
         configure_log(settings.log_level)
         # The books and the keys are for this user only.
         os.umask(0o077)
         settings.folder.mkdir(parents=True, exist_ok=True)
         hand_over_fast()
-        uvloop.run(_serve(settings, is_demo=demo, ready_file=ready_file))
+        run = _serve if settings.workers == 1 else _supervise
+        uvloop.run(run(settings, is_demo=demo, ready_file=ready_file))
 
 
 async def _serve(settings: Config, *, is_demo: bool, ready_file: Path | None) -> None:
-    stopped = _stop_on_signal()
+    stopped = stop_on_signal()
     server = Server(settings)
     try:
-        await server.open()
-        made = await demo_data.seed(server) if is_demo else None
-        await server.listen()
-        if made is not None:
-            demo_data.write_env(server, made)
-            _print_banner(server, made)
-        if ready_file is not None:
-            _write_ready(ready_file, server, made)
-        _log.info("ready", address=server.address, metrics=server.metrics_address)
+        announce(settings, await _begin(server, is_demo=is_demo), ready_file)
         keep_what_lives()
         await stopped.wait()
         _log.info("draining")
@@ -133,53 +131,52 @@ async def _serve(settings: Config, *, is_demo: bool, ready_file: Path | None) ->
     _log.info("stopped")
 
 
-def _stop_on_signal() -> asyncio.Event:
-    """Return an event that the first signal sets; a later one ends the process.
-
-    Who signals a process group whose leader forwards signals, as make does, signals
-    twice at once and means it once.
-    """
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    numbers = (signal.SIGTERM, signal.SIGINT)
-
-    def give_up() -> None:
-        for number in numbers:
-            loop.remove_signal_handler(number)
-
-    def stop() -> None:
-        if not stopped.is_set():
-            stopped.set()
-            loop.call_later(_SAME_SIGNAL_S, give_up)
-
-    for number in numbers:
-        loop.add_signal_handler(number, stop)
-    return stopped
-
-
-def _write_ready(path: Path, server: Server, made: demo_data.DemoKeys | None) -> None:
-    """Tell whoever started the server that it is ready, and where."""
-    ready = {
-        "address": server.address,
-        "metrics_address": server.metrics_address,
-        "studio_key": made.studio_key if made is not None else None,
-        "operator_key": made.operator_key if made is not None else None,
-        "admin_key": made.admin_key if made is not None else None,
-    }
-    write_private(path, json.dumps(ready))
-
-
-def _print_banner(server: Server, made: demo_data.DemoKeys) -> None:
-    env_file = demo_data.env_path(server)
-    cagectl = Path(sys.argv[0]).with_name("cagectl")
-    option = "" if str(env_file) == "var/demo.env" else f"--env-file {env_file} "
-    typer.echo(
-        f"Cage listens on  {server.address}\n"
-        f"studio key       {made.studio_key}\n"
-        f"operator key     {made.operator_key}\n"
-        f"All keys are in  {env_file}\n"
-        f"Try              {cagectl} {option}demo"
+async def _begin(server: Server, *, is_demo: bool) -> Ready:
+    """Open the database and listen."""
+    await server.open()
+    made = await demo_data.seed(server) if is_demo else None
+    await server.listen()
+    return Ready(
+        address=server.address, metrics_address=server.metrics_address, keys=made
     )
+
+
+async def _supervise(
+    settings: Config, *, is_demo: bool, ready_file: Path | None
+) -> None:
+    stopped, renewed = stop_on_signal(), renew_on_signal()
+    supervisor = Supervisor(settings)
+    try:
+        announce(settings, await supervisor.start(is_demo=is_demo), ready_file)
+        await supervisor.run(stopped, renewed)
+        _log.info("draining")
+    finally:
+        await supervisor.drain()
+    _log.info("stopped")
+
+
+@app.command(hidden=True)
+def worker() -> None:
+    """Serve as one of several; what to do comes on standard input."""
+    with _friendly():
+        settings, is_demo = hear_task()
+        configure_log(settings.log_level)
+        os.umask(0o077)
+        hand_over_fast()
+        uvloop.run(_work(settings, is_demo=is_demo))
+
+
+async def _work(settings: Config, *, is_demo: bool) -> None:
+    stopped = stop_on_signal()
+    server = Server(settings)
+    alone = asyncio.create_task(until_alone())
+    alone.add_done_callback(lambda _: stopped.set())
+    try:
+        tell_ready(await _begin(server, is_demo=is_demo))
+        keep_what_lives()
+        await stopped.wait()
+    finally:
+        await server.drain()
 
 
 @app.command("verify")
@@ -274,6 +271,7 @@ def _friendly() -> Iterator[None]:
         DurabilityError,
         SchemaError,
         UnusableDatabaseError,
+        WorkerError,
     ) as error:
         typer.echo(f"caged: {error}", err=True)
     except CageError as error:

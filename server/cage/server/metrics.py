@@ -2,7 +2,7 @@
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from prometheus_client import (
@@ -199,8 +199,8 @@ def _buckets(bounds: Sequence[float], counts: Sequence[int]) -> list[tuple[str, 
     return buckets
 
 
-class MetricsServer:
-    """Answer GET /metrics over HTTP/1.1, on the loop of the server."""
+class ProcessMetrics:
+    """Hold everything that one process counts."""
 
     def __init__(self, exporter: Exporter) -> None:
         self._registry = CollectorRegistry()
@@ -208,6 +208,17 @@ class MetricsServer:
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
         GCCollector(registry=self._registry)
+
+    async def render(self) -> bytes:
+        """Return it as Prometheus reads it."""
+        return generate_latest(self._registry)
+
+
+class MetricsServer:
+    """Answer GET /metrics over HTTP/1.1, on the loop of the server."""
+
+    def __init__(self, render: Callable[[], Awaitable[bytes]]) -> None:
+        self._render = render
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int) -> int:
@@ -230,7 +241,7 @@ class MetricsServer:
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(self._response(head))
+                writer.write(await self._response(head))
                 await writer.drain()
         except (TimeoutError, OSError, EOFError, asyncio.LimitOverrunError):
             # Whoever asks and does not listen is not answered.
@@ -238,12 +249,12 @@ class MetricsServer:
         finally:
             writer.close()
 
-    def _response(self, head: bytes) -> bytes:
+    async def _response(self, head: bytes) -> bytes:
         method, _, rest = head.partition(b" ")
         path = rest.partition(b" ")[0].partition(b"?")[0]
         if method != b"GET" or path != _PATH:
             return _http(b"404 Not Found", "text/plain", b"try GET /metrics\n")
-        return _http(b"200 OK", CONTENT_TYPE_LATEST, generate_latest(self._registry))
+        return _http(b"200 OK", CONTENT_TYPE_LATEST, await self._render())
 
 
 def _http(status: bytes, content_type: str, body: bytes) -> bytes:

@@ -37,8 +37,13 @@ from cage.rpc.session import SessionServicer
 from cage.rpc.wallet import WalletServicer
 from cage.server.config import Config
 from cage.server.journal import end, follow, now_us
-from cage.server.listen import SERVER_OPTIONS, bind_grpc, bind_metrics, guard_settings
-from cage.server.metrics import BatchMeter, Exporter, MetricsServer
+from cage.server.listen import (
+    bind_grpc,
+    bind_metrics,
+    guard_settings,
+    server_options,
+)
+from cage.server.metrics import BatchMeter, Exporter, MetricsServer, ProcessMetrics
 from cage.storage import open_store
 from cage.wallet.v1 import wallet_service_pb2
 
@@ -95,7 +100,9 @@ class Server:
         self._wallet_servicer = WalletServicer(
             wallet, session, executor, journal.rounds, journal.wallet_feeds
         )
-        self._grpc = grpc.aio.server(options=SERVER_OPTIONS)
+        self._grpc = grpc.aio.server(
+            options=server_options(is_shared=config.workers > 1)
+        )
         names = [
             self._guard.register(self._grpc, module.DESCRIPTOR, servicer)
             for module, servicer in (
@@ -117,9 +124,8 @@ class Server:
         if config.reflection:
             register_reflection(self._grpc, names)
         self._sweeps: asyncio.Task[None] | None = None
-        self._metrics = MetricsServer(
-            Exporter(meter, batches, writer.queue_depth, journal.sweep_counts)
-        )
+        exporter = Exporter(meter, batches, writer.queue_depth, journal.sweep_counts)
+        self._metrics = MetricsServer(ProcessMetrics(exporter).render)
 
     def _watch(self, is_available: bool) -> None:
         """Let probes hear whether the database can be used."""

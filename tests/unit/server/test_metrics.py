@@ -9,7 +9,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from cage.app.ports import BatchStats
 from cage.app.sweep import SweepCounts
 from cage.rpc.meter import Meter
-from cage.server.metrics import BatchMeter, Exporter, MetricsServer, ReserveCounts
+from cage.server.metrics import (
+    BatchMeter,
+    Exporter,
+    MetricsServer,
+    ProcessMetrics,
+    ReserveCounts,
+)
 
 BET = "/cage.wallet.v1.WalletService/Bet"
 
@@ -44,7 +50,9 @@ async def port(meter: Meter) -> AsyncIterator[int]:
         )
     )
     counts = (SweepCounts(closed=3), ReserveCounts(expired=3, failed=2))
-    server = MetricsServer(Exporter(meter, batches, lambda: 7, counts))
+    server = MetricsServer(
+        ProcessMetrics(Exporter(meter, batches, lambda: 7, counts)).render
+    )
     yield await server.start("127.0.0.1", 0)
     await server.stop()
 
