@@ -1,133 +1,60 @@
-"""Several workers on one PostgreSQL and one address are one server."""
+"""Several workers on one PostgreSQL and one address live and die as one server."""
 
 import asyncio
-import itertools
 import os
 import signal
-import urllib.request
-from collections.abc import Iterator
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from random import Random
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
-from tests.e2e.load import make_players
+from tests.e2e.audit import counted as moved_by
+from tests.e2e.load import make_players, under_load
 from tests.e2e.process import BIN, POLL_S, Caged, run, serving
-from tests.e2e.story import FUNDS, GAMES, euro
+from tests.e2e.story import GAMES, Teller, euro
+from tests.e2e.test_drain import was_refused
+from tests.e2e.workers import SETTINGS, client_of_each, counted, until_gone
 from tests.postgres import new_database
 
-from cage.client import Client, connect
+from cage.client import Client
 
-SETTINGS = {"CAGE_WORKERS": "2", "CAGE_LANES": "3"}
-CLIENTS_MAX = 64
 BETS = 64
+CALLERS = 4
+RESTARTS = "cage_worker_restarts_total"
 
 
-@pytest.fixture
-def url() -> str:
-    """Name an empty database."""
-    return new_database()
-
-
-@pytest.fixture
-def server(tmp_path: Path, url: str) -> Iterator[Caged]:
+@contextmanager
+def two_workers(folder: Path) -> Iterator[Caged]:
     """Run a server of two workers, and judge its books at the end."""
-    with serving(tmp_path, settings=SETTINGS, database=url) as running:
+    url = new_database()
+    with serving(folder, settings=SETTINGS, database=url) as running:
         yield running
-    verified = run(BIN / "caged", "verify", url, cwd=tmp_path)
+    verified = run(BIN / "caged", "verify", url, cwd=folder)
 
     assert verified.returncode == 0, verified.stdout + running.tail()
 
 
-def counted(server: Caged, name: str) -> dict[tuple[str, ...], float]:
-    """Return the samples of a metric by the values of their labels."""
-    address = server.ready["metrics_address"]
-    with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as reply:
-        text = reply.read().decode()
-    return {
-        tuple(sample.labels.values()): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-        if sample.name == name
-    }
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caged]:
+    """Run the server of the tests that leave it running."""
+    with two_workers(tmp_path_factory.mktemp("workers")) as running:
+        yield running
 
 
-def connect_apart(server: Caged, key: str = "studio_key") -> Client:
-    """Make a client with one connection that it shares with no other client."""
-    client = connect(server.address, key=server.ready[key], channels=2)
-    pool = client._caller.pool
-    pool._open()
-    for path, turn in pool._turns.items():
-        pool._turns[path] = itertools.repeat(next(turn))
-    return client
+async def cash_of(client: Client, player_id: str) -> int:
+    """Return the cash of a player."""
+    found = await client.wallet.get_balance(player_id=player_id, currency_code="EUR")
+    return found.balance.cash
 
 
-async def client_of_each(
-    server: Caged, player_id: str, key: str = "studio_key"
-) -> dict[str, Client]:
-    """Connect until there is a client of each worker; the kernel draws which."""
-    found: dict[str, Client] = {}
-    for _ in range(CLIENTS_MAX):
-        before = await asyncio.to_thread(counted, server, "cage_worker_calls_total")
-        client = connect_apart(server, key)
-        if key == "studio_key":
-            await client.wallet.get_balance(player_id=player_id, currency_code="EUR")
-        else:
-            await client.players.get_player(player_id=player_id)
-        after = await asyncio.to_thread(counted, server, "cage_worker_calls_total")
-        (worker,) = [
-            number for (number,), count in after.items() if count > before[number,]
-        ]
-        if worker in found:
-            await client.close()
-        found.setdefault(worker, client)
-        if len(found) == 2:
-            return found
-    raise AssertionError(f"all clients found {sorted(found)}")
-
-
-async def until_gone(server: Caged, pids: set[int]) -> None:
-    """Wait until two workers listen, none of them one of these."""
-    while True:
-        up = await asyncio.to_thread(counted, server, "cage_worker_up")
-        now = set(server.worker_pids())
-        if len(now) == 2 and not now & pids and list(up.values()) == [1, 1]:
-            return
-        await asyncio.sleep(POLL_S)
-
-
-async def test_one_bet_sent_to_both_workers_moves_money_once(server: Caged) -> None:
-    """64 identical bets at once, over both workers, debit once and answer the same."""
-    (player_id,) = await make_players(server, 1)
-    clients = await client_of_each(server, player_id)
-    replies = await asyncio.gather(
-        *(
-            list(clients.values())[number % 2].wallet.bet(
-                player_id=player_id,
-                game_id=GAMES[0],
-                round_id="1",
-                amount=euro(7),
-                transaction_id="same",
-            )
-            for number in range(BETS)
-        )
-    )
-    receipts = [reply.receipt for reply in replies]
-
-    assert {receipt.current.cash for receipt in receipts} == {FUNDS - 7}
-    assert len({receipt.ledger_id for receipt in receipts}) == 1
-    assert sum(not receipt.replayed for receipt in receipts) == 1
-
-    for client in clients.values():
-        await client.close()
-
-
-async def test_killed_worker_comes_back(server: Caged) -> None:
-    """A worker killed under load is started again; retries lose and double nothing."""
-    (player_id,) = await make_players(server, 1)
-    clients = await client_of_each(server, player_id)
-    victim = max(server.worker_pids())
-    sent = 0
+@asynccontextmanager
+async def betting(server: Caged, player_id: str) -> AsyncIterator[None]:
+    """Bet all the time at both workers; every call has to succeed, once."""
     is_over = asyncio.Event()
+    sent = 0
 
     async def bet(client: Client, name: str) -> None:
         nonlocal sent
@@ -143,20 +70,141 @@ async def test_killed_worker_comes_back(server: Caged) -> None:
             )
             sent += 1
 
-    async with asyncio.TaskGroup() as group:
-        for worker, client in clients.items():
-            for place in range(4):
-                group.create_task(bet(client, f"{worker}-{place}"))
-        await asyncio.sleep(0.3)
+    name = uuid.uuid4().hex
+    async with client_of_each(server) as clients:
+        before = await cash_of(clients[0], player_id)
+        async with asyncio.TaskGroup() as group:
+            for worker, client in enumerate(clients):
+                studio = client.with_options(key=server.ready["studio_key"])
+                for place in range(CALLERS):
+                    group.create_task(bet(studio, f"{name}-{worker}-{place}"))
+            await asyncio.sleep(0.3)
+            yield
+            is_over.set()
+        after = await cash_of(clients[0], player_id)
+
+    assert after == before - sent
+
+
+async def test_one_bet_sent_to_both_workers_moves_money_once(server: Caged) -> None:
+    """64 identical bets at once, over both workers, debit once and answer the same."""
+    (player_id,) = await make_players(server, 1)
+    async with client_of_each(server) as clients:
+        before = await cash_of(clients[0], player_id)
+        studios = [c.with_options(key=server.ready["studio_key"]) for c in clients]
+        replies = await asyncio.gather(
+            *(
+                studios[number % 2].wallet.bet(
+                    player_id=player_id,
+                    game_id=GAMES[0],
+                    round_id="1",
+                    amount=euro(7),
+                    transaction_id="same",
+                )
+                for number in range(BETS)
+            )
+        )
+    receipts = [reply.receipt for reply in replies]
+
+    assert {receipt.current.cash for receipt in receipts} == {before - 7}
+    assert len({receipt.ledger_id for receipt in receipts}) == 1
+    assert sum(not receipt.replayed for receipt in receipts) == 1
+
+
+async def test_killed_worker_comes_back(server: Caged) -> None:
+    """A worker killed under load is started again; retries lose and double nothing."""
+    (player_id,) = await make_players(server, 1)
+    victim = max(server.worker_pids())
+    before = counted(server, RESTARTS)[()]
+    async with betting(server, player_id):
         os.kill(victim, signal.SIGKILL)
         await until_gone(server, {victim})
-        is_over.set()
-    balance = await clients["0"].wallet.get_balance(
-        player_id=player_id, currency_code="EUR"
+    calls = counted(server, "cage_calls_total")
+
+    assert counted(server, RESTARTS) == {(): before + 1}
+    # What the dead one had counted is still in the sum.
+    assert sum(calls.values()) > sum(
+        counted(server, "cage_worker_calls_total").values()
     )
 
-    assert balance.balance.cash == FUNDS - sent
-    assert counted(server, "cage_worker_restarts_total") == {(): 1}
 
-    for client in clients.values():
-        await client.close()
+async def test_renewal_fails_no_call(server: Caged) -> None:
+    """SIGHUP replaces every worker under load, and no caller who retries notices."""
+    (player_id,) = await make_players(server, 1)
+    old = set(server.worker_pids())
+    before = counted(server, RESTARTS)[()]
+    async with betting(server, player_id):
+        server.process.send_signal(signal.SIGHUP)
+        await until_gone(server, old)
+
+    assert counted(server, RESTARTS) == {(): before + 2}
+    assert "workers renewed" in server.log.read_text()
+
+
+def living(pids: list[int]) -> list[int]:
+    """Return those processes that are still there."""
+    return [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
+async def test_drain_answers_what_it_took(tmp_path: Path, seed: int) -> None:
+    """SIGTERM under load ends with code 0, and no call in flight is left in doubt."""
+    rng = Random(f"{seed}-drain-workers")
+    with two_workers(tmp_path) as server:
+        teller = Teller(rng, await make_players(server, 12), "drain")
+        workers = server.worker_pids()
+        async with under_load(server, teller, rng):
+            await asyncio.sleep(rng.uniform(0.3, 1.0))
+            signal_time = time.monotonic()
+            code = await asyncio.to_thread(server.terminate)
+    in_doubt = [
+        (step.request, failure)
+        for _, step in moved_by(teller.stories)
+        for failure in step.failures
+        if step.send_time < signal_time and not was_refused(failure)
+    ]
+
+    assert code == 0, server.tail()
+    assert in_doubt == []
+    assert living(workers) == []
+
+
+def test_workers_do_not_outlive_their_supervisor(tmp_path: Path) -> None:
+    """A supervisor that is killed leaves no worker behind: they drain by themselves."""
+    with two_workers(tmp_path) as server:
+        workers = server.worker_pids()
+        server.kill()
+        while living(workers):
+            time.sleep(POLL_S)
+
+
+@pytest.mark.parametrize(
+    ("database", "told"),
+    [
+        ("cage.db", "an embedded database is served by one process"),
+        ("postgresql://cage:hidden@127.0.0.1:1/cage", "worker 0 ended as it started"),
+    ],
+)
+def test_workers_that_cannot_start(tmp_path: Path, database: str, told: str) -> None:
+    """What several workers cannot serve is told in a line, with exit code 2."""
+    failed = run(
+        *(BIN / "caged", "serve", "--workers", "2", "--database", database),
+        *("--listen", "127.0.0.1:0", "--metrics-listen", ""),
+        cwd=tmp_path,
+    )
+
+    assert failed.returncode == 2, failed.stderr
+    assert told in failed.stderr
+    assert "hidden" not in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_port_of_another_server(server: Caged, tmp_path: Path) -> None:
+    """Workers share their address with each other, never with another server."""
+    failed = run(
+        *(BIN / "caged", "serve", "--workers", "2", "--database", new_database()),
+        *("--listen", server.address, "--metrics-listen", ""),
+        cwd=tmp_path,
+    )
+
+    assert failed.returncode == 2, failed.stderr
+    assert f"cannot listen on {server.address}" in failed.stderr

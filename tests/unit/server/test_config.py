@@ -40,6 +40,8 @@ def test_sources_win_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         ({"tls_client_ca": "c.pem"}, "tls_client_ca wants tls_cert"),
         ({"database": "mysql://host/cage"}, "sqlite:/// or postgresql://"),
         ({"lanes": 0}, "lanes: "),
+        ({"workers": 0}, "workers: "),
+        ({"workers": 2}, "workers: an embedded database is served by one process"),
         ({"queue_capacity": 0}, "queue_capacity: "),
         ({"log_share": 1.5}, "log_share: "),
         ({"log_level": "loud"}, "log_level: "),

@@ -48,7 +48,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
     server = Server(config(tmp_path))
     await server.open()
     try:
-        demo.write_env(server, await demo.seed(server))
+        demo.write_env(server.config, server.address, await demo.seed(server))
         await server.listen()
         yield server
     finally:
@@ -133,10 +133,10 @@ async def test_demo_keys_are_used_again(tmp_path: Path) -> None:
         server = Server(config(tmp_path, metrics_listen=""))
         await server.open()
         seen.append(await demo.seed(server))
-        demo.write_env(server, seen[-1])
+        demo.write_env(server.config, server.address, seen[-1])
         await server.drain()
         if not keep:
-            demo.env_path(server).unlink()
+            demo.env_path(server.config).unlink()
 
     assert seen[0] == seen[1]
     assert seen[2].studio_key != seen[0].studio_key

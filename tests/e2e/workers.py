@@ -1,0 +1,71 @@
+"""Tell the workers of one server apart, and reach each of them."""
+
+import asyncio
+import itertools
+import urllib.request
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from prometheus_client.parser import text_string_to_metric_families
+from tests.e2e.process import POLL_S, Caged
+
+from cage.client import Client, connect
+
+# Two workers: the kernel draws one for each connection.
+SETTINGS = {"CAGE_WORKERS": "2", "CAGE_LANES": "3"}
+CONNECTIONS_MAX = 64
+
+
+def counted(server: Caged, name: str) -> dict[tuple[str, ...], float]:
+    """Return the samples of a metric by the values of their labels."""
+    address = server.ready["metrics_address"]
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as reply:
+        text = reply.read().decode()
+    return {
+        tuple(sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == name
+    }
+
+
+def connect_apart(server: Caged) -> Client:
+    """Make a client with one connection that it shares with no other client."""
+    client = connect(server.address, key=server.ready["operator_key"], channels=2)
+    pool = client._caller.pool
+    pool._open()
+    for path, turn in pool._turns.items():
+        pool._turns[path] = itertools.repeat(next(turn))
+    return client
+
+
+@asynccontextmanager
+async def client_of_each(server: Caged) -> AsyncIterator[tuple[Client, Client]]:
+    """Bring one client, with the operator's key, of each of two workers."""
+    found: dict[str, Client] = {}
+    async with AsyncExitStack() as stack:
+        for _ in range(CONNECTIONS_MAX):
+            before = await asyncio.to_thread(counted, server, "cage_worker_calls_total")
+            client = await stack.enter_async_context(connect_apart(server))
+            _ = [player async for player in client.players.list_players()]
+            after = await asyncio.to_thread(counted, server, "cage_worker_calls_total")
+            (worker,) = [
+                number for (number,), count in after.items() if count > before[number,]
+            ]
+            found.setdefault(worker, client)
+            if len(found) == 2:
+                break
+
+        assert len(found) == 2, f"{CONNECTIONS_MAX} connections found {sorted(found)}"
+
+        yield found["0"], found["1"]
+
+
+async def until_gone(server: Caged, pids: set[int]) -> None:
+    """Wait until two workers listen, none of them one of these."""
+    while True:
+        up = await asyncio.to_thread(counted, server, "cage_worker_up")
+        now = set(server.worker_pids())
+        if len(now) == 2 and not now & pids and list(up.values()) == [1, 1]:
+            return
+        await asyncio.sleep(POLL_S)
