@@ -16,6 +16,7 @@ from cage.client import (
     AdjustOverdraftRule,
     BetSessionRule,
     IdScopeRule,
+    IdsPerKindRule,
     InvalidFieldError,
     PlayFundsRule,
     RefusedBetRule,
@@ -50,8 +51,9 @@ DEFAULT = WalletRules(
     reserve_life_s=604_800,
     id_scope=IdScopeRule.ID_SCOPE_RULE_PLAYER,
     bet_needs_session=BetSessionRule.BET_SESSION_RULE_OPTIONAL,
+    ids_per_kind=IdsPerKindRule.IDS_PER_KIND_RULE_SHARED,
 )
-# Every rule switched.
+# Every rule switched, but the one that is fixed when the integration is created.
 OTHER = WalletRules(
     refused_bet=RefusedBetRule.REFUSED_BET_RULE_JUDGE_ANEW,
     unknown_rollback=REFUSE,
@@ -70,7 +72,9 @@ OTHER = WalletRules(
     reserve_life_s=60,
     id_scope=IdScopeRule.ID_SCOPE_RULE_INTEGRATION,
     bet_needs_session=BetSessionRule.BET_SESSION_RULE_REQUIRED,
+    ids_per_kind=IdsPerKindRule.IDS_PER_KIND_RULE_SHARED,
 )
+FIXED = {"ids_per_kind": IdsPerKindRule.IDS_PER_KIND_RULE_SEPARATE}
 ENUMS = [field.name for field in WalletRules.DESCRIPTOR.fields if field.enum_type]
 NAMES = [field.name for field in WalletRules.DESCRIPTOR.fields if field.number > 1]
 
@@ -121,7 +125,8 @@ async def test_default_is_spelled_out(
 @pytest.mark.parametrize("name", NAMES)
 async def test_one_rule_is_switched(deployment: Deployment, name: str) -> None:
     """A rule that is switched leaves all others at their default."""
-    id_, number = deployment.name("integration"), getattr(OTHER, name)
+    id_ = deployment.name("integration")
+    number = FIXED.get(name) or getattr(OTHER, name)
     created = await deployment.admin.admin.create_integration(
         integration_id=id_,
         rules=WalletRules(**{name: number}),

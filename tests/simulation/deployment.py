@@ -72,6 +72,8 @@ PLAYERS = {
 }
 # Integration to whether its bets need a session at first.
 INTEGRATIONS = {"hub": False, "strict": True}
+# Integrations whose wins, awards and adjustments have ids of their own.
+SEPARATING = {"strict"}
 # Game key to (integration, operators).
 CREATED_KEYS = {
     "hub-key": ("hub", ("acme",)),
@@ -171,7 +173,10 @@ def founding() -> list[object]:
         add(
             CreateIntegration,
             integration_id=integration,
-            rules={"bet_needs_session": 2 if needs else 0},
+            rules={
+                "bet_needs_session": 2 if needs else 0,
+                "ids_per_kind": 2 if integration in SEPARATING else 0,
+            },
             **named,
         )
     for studio in sorted(set(GAMES.values())):

@@ -16,29 +16,23 @@ from tests.simulation.deployment import (
     INTEGRATIONS,
     PLAYERS,
     SCALES,
+    SEPARATING,
     SESSIONS,
 )
+from tests.simulation.names import MOVE, REVERSE, names_of
 from tests.simulation.rules import named
 
-from cage.core.adjust import Adjust
-from cage.core.reservation import Capture, Reserve
 from cage.core.wallet import (
     Award,
     Bet,
     BetKind,
     Play,
-    Reinstate,
-    Rollback,
-    RollbackList,
-    RollbackRound,
     Win,
 )
 
 MAX = 2**63 - 1
 MIN = -(2**63)
 
-MOVE, REVERSE, REINSTATE = "move", "reverse", "reinstate"
-PART, CAPTURE = "part", "capture"
 # Refusals that show the balance.
 MONEY_REASONS = {
     "INSUFFICIENT_FUNDS",
@@ -106,6 +100,8 @@ class Row:
     # Of a rollback or a reinstatement: the kind of the transaction it is about, or
     # whether it is about several, and then what became of each: id, kind, row.
     about_kind: str = ""
+    # Of a rollback of one: where the ids of what it names are.
+    space: str = ""
     span: str = ""
     parts: list[tuple[str, int, "Row"]] = field(default_factory=list)
     integration: str = ""
@@ -202,35 +198,6 @@ def _settles(row: Row, bet: Row) -> bool:
     return row.kind == "WIN" and names_it and not row.rolled_back
 
 
-def names_of(command: Any) -> tuple[list[tuple[str, str, str]], list[str]]:
-    """List the ids that a call takes, with space and kind, and those it refers to."""
-    if isinstance(command, Play):
-        pairs = [names_of(each) for each in command.actions]
-        return [each for own, _ in pairs for each in own], [
-            each for _, named in pairs for each in named
-        ]
-    if isinstance(command, Rollback):
-        return [(REVERSE, command.transaction_id, "ROLLBACK")], [command.original_id]
-    if isinstance(command, RollbackList):
-        names = [original.transaction_id for original in command.originals]
-        return [(REVERSE, command.transaction_id, "ROLLBACK")], names
-    if isinstance(command, RollbackRound):
-        return [(REVERSE, command.transaction_id, "ROLLBACK")], []
-    if isinstance(command, Reinstate):
-        return [(REINSTATE, command.transaction_id, "REINSTATE")], []
-    if isinstance(command, Adjust):
-        named = [reference.transaction_id for reference in command.references]
-        return [(MOVE, command.transaction_id, "ADJUST")], named
-    if isinstance(command, Capture):
-        own = (CAPTURE, command.transaction_id, "CAPTURE")
-        return [own], [command.reserve_transaction_id]
-    if isinstance(command, Bet | Win | Award | Reserve):
-        named = [id_ for id_ in (getattr(command, "bet_transaction_id", ""),) if id_]
-        kind = type(command).__name__.upper()
-        return [(MOVE, command.transaction_id, kind)], named
-    return [], []
-
-
 class Ledger:
     """Keep wallets, ids and rounds, and what bets are judged by."""
 
@@ -250,7 +217,12 @@ class Ledger:
         # Currencies that players have beside that of the account.
         self.opened: set[tuple[str, str]] = set()
         self.rules = {
-            name: named({"bet_needs_session": 1 + needs})
+            name: named(
+                {
+                    "bet_needs_session": 1 + needs,
+                    "ids_per_kind": 1 + (name in SEPARATING),
+                }
+            )
             for name, needs in INTEGRATIONS.items()
         }
         # A rule that is no default counts as the first change.
@@ -373,6 +345,10 @@ class Ledger:
             return
         self._player(command)
         own, named = names_of(command)
+        own = [
+            (self._space_of(command, kind) if space == MOVE else space, id_, kind)
+            for space, id_, kind in own
+        ]
         if any(self._find(command, space, id_) for space, id_, _ in own):
             return
         integration = GAME_KEYS[command.key_id][0]
@@ -382,11 +358,21 @@ class Ledger:
                 is_same = space == REVERSE or other in ("", kind)
                 name = "player_id" if is_same else "kind"
                 raise self._mismatch(id_, name)
-        for id_ in named:
-            player_id, _ = self.claims.get((MOVE, integration, id_), ("", ""))
-            is_own = self._find(command, MOVE, id_) is not None
+        for kind, id_ in named:
+            space = self._space_of(command, kind)
+            player_id, _ = self.claims.get((space, integration, id_), ("", ""))
+            is_own = self._find(command, space, id_) is not None
             if player_id not in ("", command.player_id) and not is_own:
                 raise RefusedError("REFERENCE_MISMATCH", field="player_id")
+
+    def _space_of(self, command: Any, kind: str) -> str:
+        """Return where the ids of a kind of move are."""
+        is_apart = self._rule(command, "ids_per_kind") == "SEPARATE"
+        return kind if is_apart and kind in {"WIN", "AWARD", "ADJUST"} else MOVE
+
+    def _space(self, command: Any, move: Any) -> str:
+        """Return where the id of a move of a command is."""
+        return self._space_of(command, type(move).__name__.upper())
 
     def _find(self, command: Any, space: str, transaction_id: str) -> Row | None:
         integration = GAME_KEYS[command.key_id][0]
@@ -459,7 +445,8 @@ class Ledger:
             row.state, row.refusal = "REFUSED", (refusal.reason, refusal.metadata)
             if isinstance(command, Play):
                 row.unit, row.place, row.size = self.units, place, len(actions)
-            self._put(command, MOVE, action.transaction_id, row)
+            space = self._space(command, action)
+            self._put(command, space, action.transaction_id, row)
 
     def _row(self, sent: Bet | Win | Award, amount: int) -> Row:
         return Row(

@@ -15,12 +15,13 @@ from tests.simulation.deployment import (
     SESSIONS,
     VERTICALS,
 )
-from tests.simulation.ledger import MAX, MOVE, RefusedError, RoundRows, Row
+from tests.simulation.ledger import MAX, RefusedError, RoundRows, Row
 from tests.simulation.model_adjusts import Adjusts
 from tests.simulation.model_limits import Limits
 from tests.simulation.model_reinstatements import Reinstatements
 from tests.simulation.model_reserves import Reserves
 from tests.simulation.model_wins import Wins
+from tests.simulation.names import MOVE
 from tests.simulation.rules import named
 from tests.simulation.spoils import WALLET
 
@@ -141,7 +142,10 @@ class Model(Wins, Reinstatements, Adjusts, Reserves, Limits):
             return {"receipts": [], "current": None, "replayed": closed["replayed"]}
         player_id = self._player(play)
         amounts = self._amounts(play)
-        rows = [self._find(play, MOVE, each.transaction_id) for each in play.actions]
+        rows = [
+            self._find(play, self._space(play, each), each.transaction_id)
+            for each in play.actions
+        ]
         if any(row is not None for row in rows):
             return self._again_play(player_id, play, amounts, rows)
         for place, each in enumerate(play.actions):
@@ -187,7 +191,7 @@ class Model(Wins, Reinstatements, Adjusts, Reserves, Limits):
             judge = self._bet if isinstance(each, Bet) else self._win
             row = judge(each, amount)  # type: ignore[arg-type]
             row.unit, row.place, row.size = self.units, place, len(play.actions)
-            self._put(play, MOVE, each.transaction_id, row)
+            self._put(play, self._space(play, each), each.transaction_id, row)
             receipts.append(self._receipt(player_id, row))
         self._close_if(play, row)
         return receipts
@@ -300,6 +304,7 @@ class Model(Wins, Reinstatements, Adjusts, Reserves, Limits):
 
     def _UpdateIntegration(self, command: UpdateIntegration) -> Any:  # noqa: N802
         name, rules = command.integration_id, named(command.rules)
+        rules["ids_per_kind"] = self.rules[name]["ids_per_kind"]
         self.versions[name] += rules != self.rules[name]
         self.rules[name] = rules
         return {"rules": rules, "version": self.versions[name]}

@@ -4,7 +4,7 @@ from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any
 
-from tests.simulation.ledger import MAX, MIN, MOVE, Ledger, RefusedError, Row
+from tests.simulation.ledger import MAX, MIN, Ledger, RefusedError, Row
 
 from cage.core.adjust import Adjust, Reference
 from cage.core.wallet import Kind
@@ -17,7 +17,8 @@ class Adjusts(Ledger):
         player_id = self._player(sent)
         delta = self._delta(sent)
         names = [each.transaction_id for each in sent.references]
-        earlier = self._find(sent, MOVE, sent.transaction_id)
+        space = self._space(sent, sent)
+        earlier = self._find(sent, space, sent.transaction_id)
         if earlier is not None:
             self._compare_adjust(sent, delta, earlier, names)
             return self._receipt(player_id, earlier, replayed=True)
@@ -37,7 +38,7 @@ class Adjusts(Ledger):
         if sent.round_id:
             key = (player_id, sent.game_id, sent.round_id)
             self.rounds[key].rows.append(row)
-        self._put(sent, MOVE, sent.transaction_id, row)
+        self._put(sent, space, sent.transaction_id, row)
         self._close_if(sent, row)
         return self._receipt(player_id, row)
 
@@ -68,7 +69,8 @@ class Adjusts(Ledger):
     def _named(self, sent: Adjust, reference: Reference) -> Row:
         """Return what one reference names, which has to fit."""
         name = reference.transaction_id
-        row = self._find(sent, MOVE, name)
+        space = self._space_of(sent, Kind(reference.kind).name)
+        row = self._find(sent, space, name)
         if row is None or row.state in {"REFUSED", "TOMBSTONE"}:
             raise RefusedError("TRANSACTION_NOT_FOUND", transaction_id=name)
         kind = Kind(reference.kind).name

@@ -2,16 +2,9 @@
 
 from typing import Any
 
-from tests.simulation.ledger import (
-    MAX,
-    PART,
-    REINSTATE,
-    REVERSE,
-    RefusedError,
-    RoundRows,
-    Row,
-)
+from tests.simulation.ledger import MAX, RefusedError, RoundRows, Row
 from tests.simulation.model_rollbacks import Rollbacks, Step
+from tests.simulation.names import PART, REINSTATE, REVERSE
 
 from cage.core.wallet import Reinstate
 

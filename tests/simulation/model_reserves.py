@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from tests.simulation.ledger import CAPTURE, MAX, MOVE, Ledger, RefusedError, Row
+from tests.simulation.ledger import MAX, Ledger, RefusedError, Row
 from tests.simulation.ledger import RoundRows as Rows
+from tests.simulation.names import CAPTURE, MOVE
 
 from cage.core.reservation import Capture, Reserve
 

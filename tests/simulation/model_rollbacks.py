@@ -5,17 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tests.simulation.deployment import GAME_KEYS, PLAYERS, SCALES
-from tests.simulation.ledger import (
-    MAX,
-    MIN,
-    MOVE,
-    PART,
-    REVERSE,
-    Ledger,
-    RefusedError,
-    RoundRows,
-    Row,
-)
+from tests.simulation.ledger import MAX, MIN, Ledger, RefusedError, RoundRows, Row
+from tests.simulation.names import MOVE, PART, REVERSE
 
 from cage.core.wallet import Kind, Rollback, RollbackList, RollbackRound
 
@@ -33,10 +24,12 @@ class Rollbacks(Ledger):
             put = (REVERSE, sent.transaction_id)
             _, receipt = self._take(sent, put, sent.original_id, sent.original_kind, [])
             return self._judge_unknown(sent, receipt)
-        original = self._find(sent, MOVE, sent.original_id)
-        named = self._find(sent, MOVE, earlier.reference)
+        space = self._space_of(sent, Kind(sent.original_kind).name)
+        original = self._find(sent, space, sent.original_id)
+        named = self._find(sent, earlier.space, earlier.reference)
+        is_same = (space, sent.original_id) == (earlier.space, earlier.reference)
         in_unit = original and named and original.unit == named.unit != 0
-        if earlier.span or (sent.original_id != earlier.reference and not in_unit):
+        if earlier.span or not (is_same or in_unit):
             raise self._mismatch(sent.transaction_id, "original")
         return self._judge_unknown(sent, self._answer_again(player_id, earlier))
 
@@ -44,8 +37,13 @@ class Rollbacks(Ledger):
         player_id = self._player(sent)
         earlier = self._find(sent, REVERSE, sent.transaction_id)
         names = [each.transaction_id for each in sent.originals]
+        places = [
+            (self._space_of(sent, Kind(each.kind).name), each.transaction_id)
+            for each in sent.originals
+        ]
         if earlier is not None:
-            if earlier.span != "LIST" or [name for name, *_ in earlier.parts] != names:
+            before = [(row.space, name) for name, _, row in earlier.parts]
+            if earlier.span != "LIST" or before != places:
                 raise self._mismatch(sent.transaction_id, "originals")
             return self._answer_all(player_id, earlier)
         rows: list[Row] = []
@@ -240,7 +238,21 @@ class Rollbacks(Ledger):
         """
         if kind in (Kind.ROLLBACK, Kind.REINSTATE):
             raise RefusedError("ROLLBACK_NOT_ALLOWED")
-        original = self._find(sent, MOVE, original_id)
+        space = self._space_of(sent, Kind(kind).name)
+        row, receipt = self._take_from(sent, put, space, original_id, kind, before)
+        row.space = space
+        return row, receipt
+
+    def _take_from(
+        self,
+        sent: Any,
+        put: tuple[str, str],
+        space: str,
+        original_id: str,
+        kind: Kind,
+        before: list[Row],
+    ) -> Step:
+        original = self._find(sent, space, original_id)
         if original is None:
             return self._tombstone(sent, put, original_id, kind)
         if original.state == "TOMBSTONE":
@@ -302,7 +314,7 @@ class Rollbacks(Ledger):
                   about_kind=name)  # fmt: skip
         self._put(sent, *put, row)
         taken = Row(name, "TOMBSTONE", currency=currency, stands_for=row)
-        self._put(sent, MOVE, original_id, taken)
+        self._put(sent, self._space_of(sent, name), original_id, taken)
         return row, self._receipt(sent.player_id, row)
 
     def _alias(

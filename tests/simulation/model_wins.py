@@ -3,7 +3,8 @@
 from fractions import Fraction
 from typing import Any
 
-from tests.simulation.ledger import MOVE, Ledger, RefusedError, RoundRows, Row
+from tests.simulation.ledger import Ledger, RefusedError, RoundRows, Row
+from tests.simulation.names import MOVE
 
 from cage.core.wallet import Award, Win
 
@@ -14,7 +15,7 @@ class Wins(Ledger):
     def _Win(self, win: Win) -> dict[str, Any]:  # noqa: N802 - named after the call
         player_id = self._player(win)
         amount = self._win_amount(win, "")
-        row = self._find(win, MOVE, win.transaction_id)
+        row = self._find(win, self._space(win, win), win.transaction_id)
         if row is not None:
             self._compare(win, amount, row, in_play=False)
             return self._again(player_id, row)
@@ -25,7 +26,7 @@ class Wins(Ledger):
         except RefusedError as refusal:
             refusal.is_state = False
             raise
-        self._put(win, MOVE, win.transaction_id, row)
+        self._put(win, self._space(win, win), win.transaction_id, row)
         self._close_if(win, row)
         return self._receipt(player_id, row)
 
@@ -128,7 +129,7 @@ class Wins(Ledger):
     def _Award(self, award: Award) -> dict[str, Any]:  # noqa: N802
         player_id = self._player(award)
         amount = self._amount(award, "amount")
-        row = self._find(award, MOVE, award.transaction_id)
+        row = self._find(award, self._space(award, award), award.transaction_id)
         if row is not None:
             self._compare(award, amount, row, in_play=False)
             return self._again(player_id, row)
@@ -149,6 +150,6 @@ class Wins(Ledger):
         if award.round_id:
             new = RoundRows(award.currency_code)
             self.rounds.setdefault(key, new).rows.append(row)
-        self._put(award, MOVE, award.transaction_id, row)
+        self._put(award, self._space(award, award), award.transaction_id, row)
         self._close_if(award, row)
         return self._receipt(player_id, row)

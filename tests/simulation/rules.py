@@ -26,6 +26,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "adjust_overdraft": ("REJECT", "ALLOW_NEGATIVE"),
     "id_scope": ("PLAYER", "INTEGRATION"),
     "bet_needs_session": ("OPTIONAL", "REQUIRED"),
+    "ids_per_kind": ("SHARED", "SEPARATE"),
 }
 # All others default to their first value.
 REFUSED_BY_DEFAULT = {"settled_rollback", "win_without_bet", "win_after_rollback"}
@@ -35,8 +36,8 @@ DEFAULTS = {
 }
 
 # Whoever may name only a bet, or only a round, has few wins left; where each bet needs
-# a session, few bets.
-SELDOM = {"settlement": 0.3, "bet_needs_session": 0.25}
+# a session, few bets. What is fixed at the creation is never sent again.
+SELDOM = {"settlement": 0.3, "bet_needs_session": 0.25, "ids_per_kind": 0.0}
 
 
 def draw_rules(rng: Random) -> dict[str, int]:

@@ -19,8 +19,8 @@ from tests.simulation.calls import (
 )
 from tests.simulation.commands import Again, expand
 from tests.simulation.deployment import Clock, contents, fresh_database
-from tests.simulation.ledger import CAPTURE, MOVE, PART, REINSTATE, REVERSE
 from tests.simulation.model import Model
+from tests.simulation.names import CAPTURE, MOVE, PART, REINSTATE, REVERSE
 from tests.simulation.rules import switch_rules
 from tests.simulation.spoils import WALLET
 from tests.simulation.test_machine import call_or_again, observed
@@ -230,6 +230,9 @@ def in_order(model: Model) -> list[tuple[int, str]]:
         CAPTURE: KeySpace.CAPTURE,
         REINSTATE: KeySpace.REINSTATE,
         PART: KeySpace.PART,
+        "WIN": KeySpace.WIN,
+        "AWARD": KeySpace.AWARD,
+        "ADJUST": KeySpace.ADJUST,
     }
     return [(spaces[space], name) for space, _, _, name in model.ids]
 

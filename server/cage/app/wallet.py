@@ -18,9 +18,14 @@ from cage.core.errors import CageError, Reason, invalid_field
 from cage.core.event import is_hidden
 from cage.core.ids import lane_of
 from cage.core.player import Gate
-from cage.core.registry import ApiKey, Registry, Role
+from cage.core.registry import (
+    ApiKey,
+    Registry,
+    Role,
+)
 from cage.core.reservation import Capture, Reserve
 from cage.core.wallet import (
+    MOVE_SPACES,
     Award,
     Bet,
     CloseRound,
@@ -126,15 +131,14 @@ class WalletApp:
         TRANSACTION_NOT_FOUND.
         """
         gate = await player_seen(self._reads, self.registry, key, player_id)
-        row = await self._reads.transaction(
-            gate,
-            key.integration_no if key.role == Role.GAME else None,
-            _KEY_SPACES.get(kind, KeySpace.MOVE),
-            transaction_id,
-        )
-        if row is None or is_hidden(row) or not _is_of(row, kind):
-            raise CageError(Reason.TRANSACTION_NOT_FOUND, transaction_id=transaction_id)
-        return (await self._view(gate, [row]))[0]
+        integration_no = key.integration_no if key.role == Role.GAME else None
+        for key_space in _key_spaces(self.registry, kind):
+            row = await self._reads.transaction(
+                gate, integration_no, key_space, transaction_id
+            )
+            if row is not None and not is_hidden(row) and _is_of(row, kind):
+                return (await self._view(gate, [row]))[0]
+        raise CageError(Reason.TRANSACTION_NOT_FOUND, transaction_id=transaction_id)
 
     async def list_transactions(
         self,
@@ -224,6 +228,15 @@ def _holds_bet(command: WalletCommand) -> bool:
     if isinstance(command, Play):
         return any(isinstance(action, Bet) for action in command.actions)
     return isinstance(command, Bet | Reserve)
+
+
+def _key_spaces(registry: Registry, kind: Kind) -> list[int]:
+    """List where a transaction of a kind may be, in the order of looking."""
+    if kind in _KEY_SPACES:
+        return [_KEY_SPACES[kind]]
+    if not registry.separating_nos:
+        return [KeySpace.MOVE]
+    return sorted(MOVE_SPACES)
 
 
 def _is_of(row: Transaction, kind: Kind) -> bool:

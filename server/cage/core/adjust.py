@@ -15,11 +15,11 @@ from cage.core.registry import ApiKey, Game
 from cage.core.replay import mismatch, replay_state, stored_extra
 from cage.core.round import Round, close_round
 from cage.core.rules import AdjustOverdraftRule
+from cage.core.space import move_space
 from cage.core.wallet import (
     FLAG_ROUND_CLOSED,
     Account,
     BetKind,
-    KeySpace,
     Kind,
     Receipt,
     State,
@@ -66,7 +66,8 @@ def decide_adjust(book: Book, adjust: Adjust) -> Receipt:
         field="delta",
         currency_code=adjust.currency_code,
     )
-    who = (gate.player_no, key.integration_no, KeySpace.MOVE)
+    space = move_space(book.registry, key.integration_no, Kind.ADJUST)
+    who = (gate.player_no, key.integration_no, space)
     earlier = book.ids.get((*who, adjust.transaction_id))
     if earlier is not None:
         return _replay(book, gate, earlier, adjust, delta)
@@ -99,7 +100,8 @@ def _find(
     Raises TRANSACTION_NOT_FOUND, REFERENCE_MISMATCH or CURRENCY_MISMATCH.
     """
     name = reference.transaction_id
-    row = book.ids.get((gate.player_no, key.integration_no, KeySpace.MOVE, name))
+    space = move_space(book.registry, key.integration_no, reference.kind)
+    row = book.ids.get((gate.player_no, key.integration_no, space, name))
     if row is None or row.state != State.POSTED:
         raise CageError(Reason.TRANSACTION_NOT_FOUND, transaction_id=name)
     for field, differs in (
@@ -170,7 +172,7 @@ def _post(
         gate,
         wallet,
         integration_no=key.integration_no,
-        key_space=KeySpace.MOVE,
+        key_space=move_space(book.registry, key.integration_no, Kind.ADJUST),
         transaction_id=adjust.transaction_id,
         kind=Kind.ADJUST,
         state=State.POSTED,

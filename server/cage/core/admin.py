@@ -299,6 +299,7 @@ def decide_update(book: Book, command: Change) -> Row:
     if noun.parent is not None:
         judge_parent(book, noun, noun.parent, earlier, content)
     if noun is INTEGRATION:
+        keep_ids_per_kind(content, earlier.rules)
         set_rules(content, earlier.rules)
     row: Row = replace(earlier, **content)
     return write_row(book, command, noun, row, before=columns(earlier))
@@ -358,6 +359,18 @@ def row_of(noun: Noun, stored: dict[str, Any]) -> Row:
         }
     row: Row = noun.row(**stored)
     return row
+
+
+def keep_ids_per_kind(content: dict[str, Any], earlier: Rules) -> None:
+    """Keep the one rule that is fixed at the creation, or raise INVALID_FIELD.
+
+    Were it switched, a retry would miss its first answer.
+    """
+    sent = content["rules"].get("ids_per_kind", 0)
+    if sent not in (0, earlier.ids_per_kind):
+        raise invalid_field("integration.rules.ids_per_kind", "cannot change")
+    kept = int(earlier.ids_per_kind)
+    content["rules"] = {**content["rules"], "ids_per_kind": kept}
 
 
 def set_rules(content: dict[str, Any], earlier: Rules) -> None:

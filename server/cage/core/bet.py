@@ -17,6 +17,7 @@ from cage.core.reservation import Reserve
 from cage.core.round import Round, close_round
 from cage.core.rules import BetSessionRule, RefusedBetRule
 from cage.core.session import judge_session
+from cage.core.space import move_space
 from cage.core.wallet import (
     FLAG_ROUND_CLOSED,
     Account,
@@ -201,7 +202,7 @@ def store_refusal(
         gate,
         wallet,
         integration_no=key.integration_no,
-        key_space=KeySpace.MOVE,
+        key_space=move_space(book.registry, key.integration_no, kind),
         transaction_id=move.transaction_id,
         kind=kind,
         state=State.REFUSED,

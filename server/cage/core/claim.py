@@ -15,9 +15,10 @@ from typing import Any
 from cage.core.adjust import Adjust
 from cage.core.book import Book, ClaimKey
 from cage.core.errors import CageError, Reason
-from cage.core.registry import ApiKey
+from cage.core.registry import ApiKey, Registry
 from cage.core.replay import mismatch
 from cage.core.reservation import Capture, Reserve
+from cage.core.space import move_space
 from cage.core.wallet import (
     Award,
     Bet,
@@ -31,8 +32,14 @@ from cage.core.wallet import (
     Win,
 )
 
-_MOVE, _REVERSE = int(KeySpace.MOVE), int(KeySpace.REVERSE)
-_CAPTURE = int(KeySpace.CAPTURE)
+_REVERSE, _CAPTURE = int(KeySpace.REVERSE), int(KeySpace.CAPTURE)
+_KINDS: tuple[tuple[type, Kind], ...] = (
+    (Bet, Kind.BET),
+    (Win, Kind.WIN),
+    (Award, Kind.AWARD),
+    (Adjust, Kind.ADJUST),
+    (Reserve, Kind.RESERVE),
+)
 
 # A key space, an id in it and the kind of what it stands for.
 Named = tuple[int, str, int]
@@ -47,56 +54,54 @@ def claiming_key(book: Book, command: Any) -> ApiKey | None:
     return key if key is not None and key.integration_no in claiming_nos else None
 
 
-def own_ids(command: object) -> Iterator[Named]:
+def own_ids(
+    registry: Registry, integration_no: int, command: object
+) -> Iterator[Named]:
     """List the ids under which a call is stored."""
     if isinstance(command, Play):
         for action in command.actions:
-            yield from own_ids(action)
+            yield from own_ids(registry, integration_no, action)
     elif isinstance(command, Rollback | RollbackList | RollbackRound):
         yield _REVERSE, command.transaction_id, Kind.ROLLBACK
     elif isinstance(command, Reinstate):
         yield int(KeySpace.REINSTATE), command.transaction_id, Kind.REINSTATE
-    elif isinstance(command, Bet):
-        yield _MOVE, command.transaction_id, Kind.BET
-    elif isinstance(command, Win):
-        yield _MOVE, command.transaction_id, Kind.WIN
-    elif isinstance(command, Award):
-        yield _MOVE, command.transaction_id, Kind.AWARD
-    elif isinstance(command, Adjust):
-        yield _MOVE, command.transaction_id, Kind.ADJUST
-    elif isinstance(command, Reserve):
-        yield _MOVE, command.transaction_id, Kind.RESERVE
     elif isinstance(command, Capture):
         yield _CAPTURE, command.transaction_id, Kind.CAPTURE
+    elif isinstance(command, Bet | Win | Award | Adjust | Reserve):
+        kind = next(kind for type_, kind in _KINDS if isinstance(command, type_))
+        yield move_space(registry, integration_no, kind), command.transaction_id, kind
 
 
-def named_ids(command: object) -> Iterator[str]:
-    """List the ids of moves that a call refers to."""
+def named_ids(
+    registry: Registry, integration_no: int, command: object
+) -> Iterator[tuple[int, str]]:
+    """List the ids of moves that a call refers to, with their key spaces."""
+    named: list[tuple[int, str]] = []
     if isinstance(command, Play):
         for action in command.actions:
-            yield from named_ids(action)
+            yield from named_ids(registry, integration_no, action)
     elif isinstance(command, Rollback):
-        yield command.original_id
+        named.append((command.original_kind, command.original_id))
     elif isinstance(command, RollbackList):
-        for original in command.originals:
-            yield original.transaction_id
+        named += [(each.kind, each.transaction_id) for each in command.originals]
     elif isinstance(command, Win) and command.bet_transaction_id:
-        yield command.bet_transaction_id
+        named.append((Kind.BET, command.bet_transaction_id))
     elif isinstance(command, Capture):
-        yield command.reserve_transaction_id
+        named.append((Kind.RESERVE, command.reserve_transaction_id))
     elif isinstance(command, Adjust):
-        for reference in command.references:
-            yield reference.transaction_id
+        named += [(each.kind, each.transaction_id) for each in command.references]
+    for kind, id_ in named:
+        yield move_space(registry, integration_no, kind), id_
 
 
 def needed_claims(book: Book, command: object) -> Iterator[ClaimKey]:
     """List the claims that have to be read before a call is judged."""
     key = claiming_key(book, command)
     if key is not None:
-        for space, id_, _ in own_ids(command):
+        for space, id_, _ in own_ids(book.registry, key.integration_no, command):
             yield key.integration_no, space, id_
-        for id_ in named_ids(command):
-            yield key.integration_no, _MOVE, id_
+        for space, id_ in named_ids(book.registry, key.integration_no, command):
+            yield key.integration_no, space, id_
 
 
 def judge_claims(book: Book, command: Any) -> None:
@@ -115,7 +120,7 @@ def judge_claims(book: Book, command: Any) -> None:
         return
     book.player(book.caller(key.key_id), gate.player_id)
     who = (gate.player_no, key.integration_no)
-    own = list(own_ids(command))
+    own = list(own_ids(book.registry, key.integration_no, command))
     if any((*who, space, id_) in book.ids for space, id_, _ in own):
         return
     for space, id_, kind in own:
@@ -124,8 +129,8 @@ def judge_claims(book: Book, command: Any) -> None:
             # What takes back is of one kind, whether it releases or rolls back.
             is_same = space == _REVERSE or claim.kind in (0, kind)
             raise mismatch(id_, "player_id" if is_same else "kind")
-    for id_ in named_ids(command):
-        claim = book.claims.get((key.integration_no, _MOVE, id_))
-        is_own = (*who, _MOVE, id_) in book.ids
+    for space, id_ in named_ids(book.registry, key.integration_no, command):
+        claim = book.claims.get((key.integration_no, space, id_))
+        is_own = (*who, space, id_) in book.ids
         if claim is not None and claim.player_no != gate.player_no and not is_own:
             raise CageError(Reason.REFERENCE_MISMATCH, field="player_id")

@@ -11,7 +11,11 @@ from typing import Any
 
 from cage.core.book import Change, canonical
 from cage.core.registry import Registry
-from cage.core.wallet import KeySpace, State, Transaction
+from cage.core.wallet import (
+    MOVE_SPACES,
+    State,
+    Transaction,
+)
 
 
 class EventType(IntEnum):
@@ -106,7 +110,7 @@ def type_of(row: Transaction | Change) -> EventType:
 
 def is_hidden(row: Transaction) -> bool:
     """Say whether a row only keeps the id of an original that was never seen."""
-    return row.state == State.TOMBSTONE and row.key_space == KeySpace.MOVE
+    return row.state == State.TOMBSTONE and row.key_space in MOVE_SPACES
 
 
 def shown(noun: str, state: str, registry: Registry) -> str:

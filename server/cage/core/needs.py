@@ -36,12 +36,14 @@ from cage.core.reservation import Capture, Reserve
 from cage.core.reserve_needs import need_reservations
 from cage.core.rules import WinsPerBetRule
 from cage.core.session import Authenticate, CreateLaunchToken, EndSession
+from cage.core.space import move_space
 from cage.core.wallet import (
     Award,
     Bet,
     CloseRound,
     GetBalance,
     KeySpace,
+    Kind,
     Play,
     Win,
 )
@@ -90,7 +92,7 @@ def more_needs(book: Book, commands: Sequence[object]) -> Needs | None:
     return needs if asked else None
 
 
-def _move(book: Book, needs: Needs, move: Move) -> tuple[Gate, int] | None:
+def _move(book: Book, needs: Needs, move: Move, kind: Kind) -> tuple[Gate, int] | None:
     """Need the id, the wallet and the round of a money call; return who it is of."""
     gate = book.gates.get(move.player_id)
     registry = book.registry
@@ -98,7 +100,8 @@ def _move(book: Book, needs: Needs, move: Move) -> tuple[Gate, int] | None:
     if gate is None or key is None:
         return None
     player_no, integration_no = gate.player_no, key.integration_no
-    needs.ids.add((player_no, integration_no, KeySpace.MOVE, move.transaction_id))
+    space = move_space(registry, integration_no, kind)
+    needs.ids.add((player_no, integration_no, space, move.transaction_id))
     currency = registry.currencies.get(move.currency_code)
     if currency is not None:
         needs.wallets.add((player_no, currency.currency_no))
@@ -109,7 +112,7 @@ def _move(book: Book, needs: Needs, move: Move) -> tuple[Gate, int] | None:
 
 
 def _bet(book: Book, needs: Needs, bet: Bet | Reserve) -> None:
-    found = _move(book, needs, bet)
+    found = _move(book, needs, bet, Kind.BET)
     if found is not None and found[0].limits:
         needs.counters.update(counter_keys(book, found[0]))
     if bet.session_digest:
@@ -117,7 +120,7 @@ def _bet(book: Book, needs: Needs, bet: Bet | Reserve) -> None:
 
 
 def _win(book: Book, needs: Needs, win: Win) -> None:
-    found = _move(book, needs, win)
+    found = _move(book, needs, win, Kind.WIN)
     if found is not None and win.bet_transaction_id:
         gate, integration_no = found
         needs.ids.add(
@@ -153,14 +156,16 @@ def _get_balance(book: Book, needs: Needs, read: GetBalance) -> None:
 
 
 def _award(book: Book, needs: Needs, award: Award) -> None:
-    _move(book, needs, award)
+    _move(book, needs, award, Kind.AWARD)
 
 
 def _adjust(book: Book, needs: Needs, adjust: Adjust) -> None:
-    found = _move(book, needs, adjust)
+    found = _move(book, needs, adjust, Kind.ADJUST)
     if found is not None:
-        who = (found[0].player_no, found[1], KeySpace.MOVE)
-        needs.ids |= {(*who, each.transaction_id) for each in adjust.references}
+        player_no, integration_no = found[0].player_no, found[1]
+        for each in adjust.references:
+            space = move_space(book.registry, integration_no, each.kind)
+            needs.ids.add((player_no, integration_no, space, each.transaction_id))
 
 
 def _request(_: Book, needs: Needs, command: Command) -> None:

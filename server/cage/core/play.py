@@ -9,6 +9,7 @@ from cage.core.registry import ApiKey, Currency, Game
 from cage.core.replay import differing_field, mismatch, replay_state
 from cage.core.rules import PlayFundsRule, RefusedBetRule
 from cage.core.settlement import judge_form, judge_win
+from cage.core.space import move_space
 from cage.core.wallet import (
     Bet,
     CloseRound,
@@ -28,6 +29,8 @@ from cage.core.win import (
     win_amount,
     win_differs,
 )
+
+_MOVE = int(KeySpace.MOVE)
 
 
 def decide_play(book: Book, play: Play) -> PlayReceipt:
@@ -169,9 +172,12 @@ def _replay(
     It is one unit: every action has to be stored as the same action of one play of
     the same size. Anything else is TRANSACTION_MISMATCH, whatever was answered then.
     """
-    ids = book.ids
-    who = (gate.player_no, key.integration_no, KeySpace.MOVE)
-    rows = [ids.get((*who, action.transaction_id)) for action in play.actions]
+    ids, who = book.ids, (gate.player_no, key.integration_no)
+    wins = move_space(book.registry, key.integration_no, Kind.WIN)
+    rows = [
+        ids.get((*who, wins if isinstance(each, Win) else _MOVE, each.transaction_id))
+        for each in play.actions
+    ]
     known = [row for row in rows if row is not None]
     if not known:
         return None

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any
 
-from cage.core.rules import DEFAULT_RULES, IdScopeRule, Rules
+from cage.core.rules import DEFAULT_RULES, IdScopeRule, IdsPerKindRule, Rules
 
 
 class Role(IntEnum):
@@ -174,6 +174,8 @@ class Registry:
     currencies_by_no: dict[int, Currency] = field(default_factory=dict)
     # The integrations whose ids are unique among all their players.
     claiming_nos: frozenset[int] = field(init=False)
+    # The integrations whose wins, awards and adjustments have ids of their own.
+    separating_nos: frozenset[int] = field(init=False)
 
     def __post_init__(self) -> None:
         claiming = frozenset(
@@ -182,6 +184,12 @@ class Registry:
             if integration.rules.id_scope == IdScopeRule.INTEGRATION
         )
         object.__setattr__(self, "claiming_nos", claiming)
+        separating = frozenset(
+            number
+            for number, integration in self.integrations_by_no.items()
+            if integration.rules.ids_per_kind == IdsPerKindRule.SEPARATE
+        )
+        object.__setattr__(self, "separating_nos", separating)
 
     def find_key(self, key_id: str) -> ApiKey | None:
         """Return a key by its id: one that was created, or the process's own."""

@@ -18,6 +18,7 @@ from cage.core.reservation import ReservationState
 from cage.core.reserve import post_release
 from cage.core.round import Round, close_round, is_tip, take_back
 from cage.core.rules import RollbackAmountRule, Rules, Verdict, WinRollbackRule
+from cage.core.space import move_space
 from cage.core.wallet import (
     FLAG_ROUND_CLOSED,
     REVERSING,
@@ -76,14 +77,9 @@ def reverse(
     """
     if original_kind in (Kind.ROLLBACK, Kind.REINSTATE):
         raise CageError(Reason.ROLLBACK_NOT_ALLOWED)
-    original = book.ids.get(
-        (
-            slot.gate.player_no,
-            slot.key.integration_no,
-            KeySpace.MOVE,
-            original_id,
-        )
-    )
+    integration_no = slot.key.integration_no
+    space = move_space(book.registry, integration_no, original_kind)
+    original = book.ids.get((slot.gate.player_no, integration_no, space, original_id))
     if original is None:
         return _leave_tombstone(book, slot, original_id, original_kind)
     if original.state == State.TOMBSTONE:
@@ -268,7 +264,7 @@ def _leave_tombstone(
         gate,
         wallet,
         integration_no=slot.key.integration_no,
-        key_space=KeySpace.MOVE,
+        key_space=move_space(book.registry, slot.key.integration_no, original_kind),
         transaction_id=original_id,
         kind=original_kind,
         state=State.TOMBSTONE,

@@ -10,6 +10,7 @@ from typing import Any
 from cage.core.book import Book
 from cage.core.needed import Needs, need_chain, need_wallet
 from cage.core.replay import stored_extra
+from cage.core.space import move_space
 from cage.core.wallet import (
     REVERSING,
     Award,
@@ -41,10 +42,16 @@ def _who(book: Book, command: Command) -> tuple[int, int] | None:
     return gate.player_no, key.integration_no
 
 
-def _original_ids(rollback: Rollback | RollbackList) -> list[str]:
+def _original_ids(
+    book: Book, integration_no: int, rollback: Rollback | RollbackList
+) -> list[tuple[int, str]]:
+    """List the key spaces and ids of what is taken back."""
     if isinstance(rollback, Rollback):
-        return [rollback.original_id]
-    return [original.transaction_id for original in rollback.originals]
+        named = [(rollback.original_kind, rollback.original_id)]
+    else:
+        named = [(each.kind, each.transaction_id) for each in rollback.originals]
+    registry = book.registry
+    return [(move_space(registry, integration_no, kind), id_) for kind, id_ in named]
 
 
 def _account_wallet(book: Book, needs: Needs, command: Command) -> None:
@@ -58,8 +65,8 @@ def _rollback(book: Book, needs: Needs, rollback: Rollback | RollbackList) -> No
     if who is None:
         return
     needs.ids.add((*who, KeySpace.REVERSE, rollback.transaction_id))
-    for original_id in _original_ids(rollback):
-        needs.ids.add((*who, KeySpace.MOVE, original_id))
+    for named in _original_ids(book, who[1], rollback):
+        needs.ids.add((*who, *named))
     _account_wallet(book, needs, rollback)
 
 
@@ -69,8 +76,8 @@ def _rollback_more(book: Book, needs: Needs, rollback: Rollback | RollbackList) 
         return False
     earlier = book.ids.get((*who, KeySpace.REVERSE, rollback.transaction_id))
     asked = earlier is not None and need_row(book, needs, earlier)
-    for original_id in _original_ids(rollback):
-        original = book.ids.get((*who, KeySpace.MOVE, original_id))
+    for space, original_id in _original_ids(book, who[1], rollback):
+        original = book.ids.get((*who, space, original_id))
         if original is not None:
             asked = need_row(book, needs, original) or asked
             continue

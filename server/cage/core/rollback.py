@@ -17,6 +17,7 @@ from cage.core.replay import mismatch, stored_extra
 from cage.core.reversal import Slot, alias, answer_again, reverse, reverse_posted
 from cage.core.round import Round, cancel
 from cage.core.rules import Verdict
+from cage.core.space import move_space
 from cage.core.wallet import (
     KeySpace,
     Kind,
@@ -67,14 +68,21 @@ def decide_rollback_list(book: Book, rollback: RollbackList) -> ReversalReceipt:
     key = book.caller(rollback.key_id)
     gate = book.player(key, rollback.player_id)
     earlier = _earlier(book, key, gate, rollback)
-    ids = [original.transaction_id for original in rollback.originals]
+    registry, integration_no = book.registry, key.integration_no
+    ids = [
+        (move_space(registry, integration_no, each.kind), each.transaction_id)
+        for each in rollback.originals
+    ]
     if earlier is not None:
-        named = [name for name, _ in stored_extra(earlier).get("originals", [])]
+        named = [
+            (move_space(registry, integration_no, kind), name)
+            for name, kind in stored_extra(earlier).get("originals", [])
+        ]
         if earlier.variant != Span.LIST or named != ids:
             raise mismatch(rollback.transaction_id, "originals")
         return answer_parts(book, gate, earlier)
-    who = (gate.player_no, key.integration_no, KeySpace.MOVE)
-    known = [row for row in (book.ids.get((*who, id_)) for id_ in ids) if row]
+    who = (gate.player_no, integration_no)
+    known = [row for row in (book.ids.get((*who, *id_)) for id_ in ids) if row]
     mark = mark_rows(book, gate, known)
     first_no = book.next_no
     parts: list[Reversal] = []
@@ -86,10 +94,10 @@ def decide_rollback_list(book: Book, rollback: RollbackList) -> ReversalReceipt:
             book.undo(mark)
             refusal.transaction_id = original.transaction_id
             if refusal.balance is not None:
-                row = book.ids[(*who, original.transaction_id)]
+                row = book.ids[(*who, ids[index][0], original.transaction_id)]
                 refusal.balance = book.balance(book.wallet(gate, row.currency_no))
             raise
-        row = book.ids[(*who, original.transaction_id)]
+        row = book.ids[(*who, ids[index][0], original.transaction_id)]
         parts.append(Reversal(row.transaction_id, row.kind, receipt))
     if rollback.round_closed:
         close_rounds(book, own_rows(parts, first_no))
@@ -172,8 +180,9 @@ def _replay(
 
     Every action of a Play stands for the whole Play, so any of them may be named.
     """
+    space = move_space(book.registry, key.integration_no, rollback.original_kind)
     original = book.ids.get(
-        (gate.player_no, key.integration_no, KeySpace.MOVE, rollback.original_id)
+        (gate.player_no, key.integration_no, space, rollback.original_id)
     )
     reference = earlier
     while reference.kind in (Kind.ROLLBACK, Kind.RELEASE):

@@ -69,6 +69,13 @@ class IdScopeRule(IntEnum):
     INTEGRATION = 2
 
 
+class IdsPerKindRule(IntEnum):
+    """Whether the kinds of moves share their ids."""
+
+    SHARED = 1
+    SEPARATE = 2
+
+
 class BetSessionRule(IntEnum):
     """Whether a bet has to bring a session token."""
 
@@ -105,6 +112,7 @@ class Rules:
     reserve_life_s: int = 604_800
     id_scope: IdScopeRule = IdScopeRule.PLAYER
     bet_needs_session: BetSessionRule = BetSessionRule.OPTIONAL
+    ids_per_kind: IdsPerKindRule = IdsPerKindRule.SHARED
 
 
 DEFAULT_RULES = Rules()

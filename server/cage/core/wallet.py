@@ -54,7 +54,8 @@ class KeySpace(IntEnum):
     CLOSE and PAYMENT hold the closes of rounds and the deposits, which have no
     transaction id of the caller's: a round and a payment are their own keys. PART
     holds what a rollback or a reinstatement of several did one by one, under
-    ``part_id``.
+    ``part_id``. WIN, AWARD and ADJUST are used by integrations with ``ids_per_kind``:
+    MOVE holds their bets and reserves only.
     """
 
     MOVE = 1
@@ -64,11 +65,16 @@ class KeySpace(IntEnum):
     REINSTATE = 5
     PART = 6
     CAPTURE = 7
+    WIN = 8
+    AWARD = 9
+    ADJUST = 10
 
 
+# The spaces of what moves money by itself, and takes nothing back.
+MOVE_SPACES = frozenset({KeySpace.MOVE, KeySpace.WIN, KeySpace.AWARD, KeySpace.ADJUST})
 # The spaces of ids that callers choose for their transactions.
 CALLERS_SPACES = frozenset(
-    {KeySpace.MOVE, KeySpace.REVERSE, KeySpace.CAPTURE, KeySpace.REINSTATE}
+    {KeySpace.REVERSE, KeySpace.CAPTURE, KeySpace.REINSTATE} | MOVE_SPACES
 )
 
 

@@ -14,6 +14,7 @@ from cage.core.registry import ApiKey, Currency, Game
 from cage.core.replay import differing_field, replay_state, stored_extra
 from cage.core.round import Round, close_round
 from cage.core.settlement import judge_form, judge_win
+from cage.core.space import move_space
 from cage.core.wallet import (
     FLAG_INFORMATIONAL,
     FLAG_ROUND_CLOSED,
@@ -32,7 +33,7 @@ from cage.core.wallet import (
 # The reference of a win that names a bet which is not there: it settles nothing.
 NO_SUCH_BET = -1
 # Plain integers: building and writing a row with enum members costs twice as much.
-_MOVE, _WIN, _POSTED = int(KeySpace.MOVE), int(Kind.WIN), int(State.POSTED)
+_WIN, _POSTED = int(Kind.WIN), int(State.POSTED)
 
 
 def decide_win(book: Book, win: Win) -> Receipt:
@@ -40,7 +41,8 @@ def decide_win(book: Book, win: Win) -> Receipt:
     key = book.caller(win.key_id)
     gate = book.player(key, win.player_id)
     currency, amount = win_amount(book, win)
-    id_key = (gate.player_no, key.integration_no, KeySpace.MOVE, win.transaction_id)
+    space = move_space(book.registry, key.integration_no, _WIN)
+    id_key = (gate.player_no, key.integration_no, space, win.transaction_id)
     earlier = book.ids.get(id_key)
     if earlier is not None:
         return replay_win(book, key, gate, earlier, win, amount)
@@ -132,7 +134,7 @@ def post_win(
         gate,
         wallet,
         integration_no=key.integration_no,
-        key_space=_MOVE,
+        key_space=move_space(book.registry, key.integration_no, _WIN),
         transaction_id=win.transaction_id,
         kind=_WIN,
         state=_POSTED,
@@ -222,7 +224,8 @@ def decide_award(book: Book, award: Award) -> Receipt:
         field="amount",
         currency_code=award.currency_code,
     )
-    id_key = (gate.player_no, key.integration_no, KeySpace.MOVE, award.transaction_id)
+    space = move_space(book.registry, key.integration_no, Kind.AWARD)
+    id_key = (gate.player_no, key.integration_no, space, award.transaction_id)
     earlier = book.ids.get(id_key)
     if earlier is not None:
         differs = differing_field(
@@ -276,7 +279,7 @@ def _post_award(
         gate,
         wallet,
         integration_no=key.integration_no,
-        key_space=KeySpace.MOVE,
+        key_space=move_space(book.registry, key.integration_no, Kind.AWARD),
         transaction_id=award.transaction_id,
         kind=Kind.AWARD,
         state=State.POSTED,

@@ -41,7 +41,11 @@ from cage.core.event import HIDDEN_NOUNS, PLAYER_NOUNS
 from cage.core.money import INT64_MAX
 from cage.core.player import Gate
 from cage.core.round import Round
-from cage.core.wallet import KeySpace, State, Transaction
+from cage.core.wallet import (
+    MOVE_SPACES,
+    State,
+    Transaction,
+)
 from cage.storage import schema
 
 _TRANSACTION_WIDTH = len(schema.transactions.columns)
@@ -336,7 +340,8 @@ def _shaped(
             t.c.item_no >= bindparam("first_no"),
             t.c.item_no <= bindparam("last_no"),
             # Placeholders of originals that were never seen are no events.
-            (t.c.state != int(State.TOMBSTONE)) | (t.c.key_space != int(KeySpace.MOVE)),
+            (t.c.state != int(State.TOMBSTONE))
+            | t.c.key_space.not_in(sorted(map(int, MOVE_SPACES))),
         )
         .order_by(t.c.item_no)
     )

@@ -10,6 +10,7 @@ from cage.core.rules import (
     AdjustOverdraftRule,
     BetSessionRule,
     IdScopeRule,
+    IdsPerKindRule,
     PlayFundsRule,
     RefusedBetRule,
     RollbackAmountRule,
@@ -54,6 +55,7 @@ RULES: dict[str, tuple[int, tuple[int, ...]]] = {
     "reserve_life_s": (604_800, (60,)),
     "id_scope": (IdScopeRule.PLAYER, (IdScopeRule.INTEGRATION,)),
     "bet_needs_session": (BetSessionRule.OPTIONAL, (BetSessionRule.REQUIRED,)),
+    "ids_per_kind": (IdsPerKindRule.SHARED, (IdsPerKindRule.SEPARATE,)),
 }
 
 
@@ -136,4 +138,8 @@ def test_update_replaces_all_rules() -> None:
     assert second == same == Rules(version=2, settlement=SettlementRule.BET)
     assert desk.book.rules(key) == second
     strict = desk.book.rules(desk.book.registry.keys["strict-key"])
-    assert strict == Rules(version=1, bet_needs_session=BetSessionRule.REQUIRED)
+    assert strict == Rules(
+        version=1,
+        bet_needs_session=BetSessionRule.REQUIRED,
+        ids_per_kind=IdsPerKindRule.SEPARATE,
+    )

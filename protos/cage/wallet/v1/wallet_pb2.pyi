@@ -480,6 +480,44 @@ player's own, and their retries get their first answer.
 """
 Global___IdScopeRule: _TypeAlias = IdScopeRule  # noqa: Y015
 
+class _IdsPerKindRule:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _IdsPerKindRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_IdsPerKindRule.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    IDS_PER_KIND_RULE_UNSPECIFIED: _IdsPerKindRule.ValueType  # 0
+    """Not given: SHARED."""
+    IDS_PER_KIND_RULE_SHARED: _IdsPerKindRule.ValueType  # 1
+    """A bet, a reserve, a win, an award and an adjustment never have the same id: the
+    second one answers TRANSACTION_MISMATCH (field "kind").
+    """
+    IDS_PER_KIND_RULE_SEPARATE: _IdsPerKindRule.ValueType  # 2
+    """Wins have ids of their own, and so have awards and adjustments; bets and reserves
+    share theirs, because a win may name either. A rollback or an adjustment says the
+    kind of what it names: without a kind it means a bet or a reserve.
+    GetTransaction without a kind finds a bet or a reserve first, then a win, an award,
+    an adjustment.
+    """
+
+class IdsPerKindRule(_IdsPerKindRule, metaclass=_IdsPerKindRuleEnumTypeWrapper):
+    """IdsPerKindRule says whether the kinds of transactions share one space of ids."""
+
+IDS_PER_KIND_RULE_UNSPECIFIED: IdsPerKindRule.ValueType  # 0
+"""Not given: SHARED."""
+IDS_PER_KIND_RULE_SHARED: IdsPerKindRule.ValueType  # 1
+"""A bet, a reserve, a win, an award and an adjustment never have the same id: the
+second one answers TRANSACTION_MISMATCH (field "kind").
+"""
+IDS_PER_KIND_RULE_SEPARATE: IdsPerKindRule.ValueType  # 2
+"""Wins have ids of their own, and so have awards and adjustments; bets and reserves
+share theirs, because a win may name either. A rollback or an adjustment says the
+kind of what it names: without a kind it means a bet or a reserve.
+GetTransaction without a kind finds a bet or a reserve first, then a win, an award,
+an adjustment.
+"""
+Global___IdsPerKindRule: _TypeAlias = IdsPerKindRule  # noqa: Y015
+
 class _BetSessionRule:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -1126,6 +1164,7 @@ class WalletRules(_message.Message):
     RESERVE_LIFE_S_FIELD_NUMBER: _builtins.int
     ID_SCOPE_FIELD_NUMBER: _builtins.int
     BET_NEEDS_SESSION_FIELD_NUMBER: _builtins.int
+    IDS_PER_KIND_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """Output only. Number of the rules' last change, 0 for the defaults. It grows by 1
     with each change.
@@ -1191,6 +1230,11 @@ class WalletRules(_message.Message):
     """Optional. Whether a bet, a reserve or a Play with a bet has to bring a session
     token. Default: OPTIONAL. REQUIRED answers SESSION_REQUIRED to one without.
     """
+    ids_per_kind: Global___IdsPerKindRule.ValueType
+    """Optional. Whether wins, awards and adjustments share the ids of bets. Default:
+    SHARED. It is fixed when the integration is created: an update leaves it out or
+    sends the same. Failure: INVALID_FIELD.
+    """
     def __init__(
         self,
         *,
@@ -1212,10 +1256,11 @@ class WalletRules(_message.Message):
         reserve_life_s: _builtins.int = ...,
         id_scope: Global___IdScopeRule.ValueType = ...,
         bet_needs_session: Global___BetSessionRule.ValueType = ...,
+        ids_per_kind: Global___IdsPerKindRule.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust_overdraft", b"adjust_overdraft", "bet_needs_session", b"bet_needs_session", "id_scope", b"id_scope", "late_rollback", b"late_rollback", "late_win", b"late_win", "play_funds", b"play_funds", "refused_bet", b"refused_bet", "reserve_life_s", b"reserve_life_s", "rollback_amount", b"rollback_amount", "second_rollback", b"second_rollback", "settled_rollback", b"settled_rollback", "settlement", b"settlement", "unknown_rollback", b"unknown_rollback", "version", b"version", "win_after_rollback", b"win_after_rollback", "win_rollback", b"win_rollback", "win_without_bet", b"win_without_bet", "wins_per_bet", b"wins_per_bet"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust_overdraft", b"adjust_overdraft", "bet_needs_session", b"bet_needs_session", "id_scope", b"id_scope", "ids_per_kind", b"ids_per_kind", "late_rollback", b"late_rollback", "late_win", b"late_win", "play_funds", b"play_funds", "refused_bet", b"refused_bet", "reserve_life_s", b"reserve_life_s", "rollback_amount", b"rollback_amount", "second_rollback", b"second_rollback", "settled_rollback", b"settled_rollback", "settlement", b"settlement", "unknown_rollback", b"unknown_rollback", "version", b"version", "win_after_rollback", b"win_after_rollback", "win_rollback", b"win_rollback", "win_without_bet", b"win_without_bet", "wins_per_bet", b"wins_per_bet"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
