@@ -194,14 +194,22 @@ def verify_command(database: DatabaseArgument) -> None:
 
 @app.command()
 def migrate(database: DatabaseArgument) -> None:
-    """Bring a database to the schema of this version; ``serve`` does so by itself."""
+    """Create the schema of a new database, or bring an old one to this version.
+
+    ``serve`` creates too, but refuses a database of another version.
+    """
     with _friendly():
         _require(database)
-        asyncio.run(_open_and_close(database))
+        asyncio.run(_migrate(database))
     typer.echo(f"{shown(database)}: the schema is that of this version")
 
 
-async def _open_and_close(database: str) -> None:
+async def _migrate(database: str) -> None:
+    """Apply what an old database lacks; to open a new one creates its tables."""
+    # Alembic is in memory only where it is needed.
+    from cage.storage.upgrade import upgrade  # noqa: PLC0415
+
+    await upgrade(database)
     store = open_store(database, lanes=load_config(None).lanes)
     await store.start(asyncio.get_running_loop())
     await store.drain()

@@ -19,10 +19,17 @@ class UnusableDatabaseError(Exception):
 
 
 class SchemaError(Exception):
-    """Refuse a database whose schema this version does not know."""
+    """Refuse a database whose schema is not that of this version."""
 
     def __init__(self, path: str, found: int, known: int) -> None:
-        super().__init__(f"{path} has schema version {found}, this is {known}")
+        remedy = (
+            f"stop every caged on it and run: caged migrate {path}"
+            if found < known
+            else "a newer caged migrated it: run pip install -U cage-wallet"
+        )
+        super().__init__(
+            f"{path} has schema version {found}, this is {known}; {remedy}"
+        )
         self.found = found
         self.known = known
 

@@ -1,0 +1,1 @@
+"""Hold one revision per version of the schema, for Alembic."""
