@@ -70,6 +70,7 @@ def _rows(options: argparse.Namespace) -> Iterator[Row]:
     wanted = set(options.only)
     for ids, measure in (
         ({"engine_sqlite_vs_plain"}, _engine_row),
+        ({"engine_postgres_vs_pgbench"}, _engine_postgres_row),
         ({"overload_goodput"}, _overload_row),
         ({row_id for row_id, _ in SERVER_ROWS} | {"rss_growth"}, _server_rows),
     ):
@@ -98,6 +99,29 @@ def _engine_row(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
         samples=samples,
         note=f"engine {engine:,.0f}, plain {plain:,.0f}; "
         f"engine without the busy loop {last['alone']:,.0f} bets/s",
+    )
+
+
+def _engine_postgres_row(options: argparse.Namespace, _folder: Path) -> Iterator[Row]:
+    arguments = ["engine_postgres.py"]
+    for name, value in (
+        ("players", options.players),
+        ("seconds", options.seconds),
+        ("samples", options.pairs),
+        ("scale", 1 if options.quick else 20),
+    ):
+        arguments += [f"--{name}", str(value)]
+    samples = run_program(arguments, timeout_s=900)
+    for sample in samples:
+        sample["ratio"] = sample["engine"] / sample["pgbench"]
+    engine = median(sample["engine"] for sample in samples)
+    # The best run of pgbench is what it can do here.
+    tps = max(sample["pgbench"] for sample in samples)
+    yield Row(
+        id="engine_postgres_vs_pgbench",
+        value=engine / tps,
+        samples=samples,
+        note=f"engine {engine:,.0f} bets/s, pgbench {tps:,.0f} tps at best",
     )
 
 

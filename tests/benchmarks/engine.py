@@ -31,6 +31,7 @@ from cage.core.admin import (
     CreateOperator,
     CreateStudio,
 )
+from cage.core.ids import lane_of
 from cage.core.key import CreateApiKey
 from cage.core.kyc import RecordVerification, VerificationMethod
 from cage.core.payment import AuthorizeDeposit, TransferDeposit
@@ -40,7 +41,7 @@ from cage.core.rules import BetSessionRule
 from cage.core.session import Authenticate, CreateLaunchToken
 from cage.core.wallet import Bet
 from cage.server.interpreter import hand_over_fast, keep_what_lives
-from cage.storage import SqliteStore, open_sqlite, schema
+from cage.storage import Store, open_sqlite, schema
 from cage.storage.file import connect_writer, extend_wal
 from cage.storage.sqlite import WAL_PAGES_MAX
 from cage.storage.statements import compile_text, names
@@ -75,7 +76,7 @@ UPSERT_ROUND = insert_text(schema.rounds, replaces=True)
 class Engine:
     """Drive the writer of one database with commands of its own players."""
 
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._writer = store.writer
         self._numbers = itertools.count()
         self._random = random.Random(1)
@@ -84,7 +85,12 @@ class Engine:
 
     async def send(self, command: object) -> Any:
         """Commit one command and return its answer."""
-        return await self._writer.submit(0, command, is_bet=False, timeout_s=None)
+        lane = self._lane(getattr(command, "player_id", ""))
+        return await self._writer.submit(lane, command, is_bet=False, timeout_s=None)
+
+    def _lane(self, player_id: str) -> int:
+        """Return the lane of a player; what has no player is of the first."""
+        return lane_of(player_id, self._writer.lanes) if player_id else 0
 
     async def found(self) -> None:
         """Register what players need: an operator, a brand, a game, keys."""
@@ -180,12 +186,14 @@ class Engine:
             )
         )
 
-    async def bets_per_s(self, seconds: float, *, is_busy: bool) -> float:
-        """Commit bets of IN_FLIGHT waiting callers; return how many a second."""
+    async def bets_per_s(
+        self, seconds: float, *, is_busy: bool, callers: int = IN_FLIGHT
+    ) -> float:
+        """Commit bets of so many waiting callers; return how many a second."""
         spinning = asyncio.create_task(_spin()) if is_busy else None
         started = time.perf_counter()
         end = started + seconds
-        counts = await asyncio.gather(*(self._call(end) for _ in range(IN_FLIGHT)))
+        counts = await asyncio.gather(*(self._call(end) for _ in range(callers)))
         rate = sum(counts) / (time.perf_counter() - started)
         if spinning is not None:
             spinning.cancel()
@@ -208,7 +216,8 @@ class Engine:
                 scale=2,
                 session_digest=digest,
             )
-            await self._writer.submit(0, bet, is_bet=True, timeout_s=None)
+            lane = self._lane(player_id)
+            await self._writer.submit(lane, bet, is_bet=True, timeout_s=None)
         return count
 
 

@@ -59,6 +59,13 @@ BUDGETS = {
         moonshot=0.6,
         better="higher",
     ),
+    "engine_postgres_vs_pgbench": Budget(
+        what="bets/s of the engine on PostgreSQL over pgbench TPC-B tps, same server",
+        unit="ratio",
+        budget=3.0,
+        moonshot=6.0,
+        better="higher",
+    ),
     "single_p50_vs_empty": Budget(
         what="one caller: p50 of a bet over p50 of an empty call",
         unit="ratio",
