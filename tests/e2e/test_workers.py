@@ -4,37 +4,28 @@ import asyncio
 import os
 import signal
 import time
-import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
 import pytest
 from tests.e2e.audit import counted as moved_by
 from tests.e2e.load import make_players, under_load
-from tests.e2e.process import BIN, POLL_S, Caged, run, serving
+from tests.e2e.process import BIN, POLL_S, Caged, run
 from tests.e2e.story import GAMES, Teller, euro
 from tests.e2e.test_drain import was_refused
-from tests.e2e.workers import SETTINGS, client_of_each, counted, until_gone
+from tests.e2e.workers import (
+    betting,
+    cash_of,
+    client_of_each,
+    counted,
+    two_workers,
+    until_gone,
+)
 from tests.postgres import new_database
 
-from cage.client import Client
-
 BETS = 64
-CALLERS = 4
 RESTARTS = "cage_worker_restarts_total"
-
-
-@contextmanager
-def two_workers(folder: Path) -> Iterator[Caged]:
-    """Run a server of two workers, and judge its books at the end."""
-    url = new_database()
-    with serving(folder, settings=SETTINGS, database=url) as running:
-        yield running
-    verified = run(BIN / "caged", "verify", url, cwd=folder)
-
-    assert verified.returncode == 0, verified.stdout + running.tail()
 
 
 @pytest.fixture(scope="module")
@@ -42,48 +33,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caged]:
     """Run the server of the tests that leave it running."""
     with two_workers(tmp_path_factory.mktemp("workers")) as running:
         yield running
-
-
-async def cash_of(client: Client, player_id: str) -> int:
-    """Return the cash of a player."""
-    found = await client.wallet.get_balance(player_id=player_id, currency_code="EUR")
-    return found.balance.cash
-
-
-@asynccontextmanager
-async def betting(server: Caged, player_id: str) -> AsyncIterator[None]:
-    """Bet all the time at both workers; every call has to succeed, once."""
-    is_over = asyncio.Event()
-    sent = 0
-
-    async def bet(client: Client, name: str) -> None:
-        nonlocal sent
-        number = 0
-        while not is_over.is_set():
-            number += 1
-            await client.wallet.bet(
-                player_id=player_id,
-                game_id=GAMES[0],
-                round_id=name,
-                amount=euro(1),
-                transaction_id=f"{name}-{number}",
-            )
-            sent += 1
-
-    name = uuid.uuid4().hex
-    async with client_of_each(server) as clients:
-        before = await cash_of(clients[0], player_id)
-        async with asyncio.TaskGroup() as group:
-            for worker, client in enumerate(clients):
-                studio = client.with_options(key=server.ready["studio_key"])
-                for place in range(CALLERS):
-                    group.create_task(bet(studio, f"{name}-{worker}-{place}"))
-            await asyncio.sleep(0.3)
-            yield
-            is_over.set()
-        after = await cash_of(clients[0], player_id)
-
-    assert after == before - sent
 
 
 async def test_one_bet_sent_to_both_workers_moves_money_once(server: Caged) -> None:

@@ -1,27 +1,30 @@
 """What one worker acknowledged holds at the other, and is heard there."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from tests.e2e.load import make_players
-from tests.e2e.process import POLL_S, Caged, serving
+from tests.e2e.process import POLL_S, Caged
 from tests.e2e.story import GAMES, euro
-from tests.e2e.workers import SETTINGS, client_of_each
-from tests.postgres import new_database
+from tests.e2e.workers import cash_of, client_of_each, two_workers
 
 from cage.admin.v1.admin_pb2 import Role
-from cage.client import Client, KeyInvalidError
+from cage.client import Client, KeyInvalidError, requests
+from cage.wallet.v1.wallet_pb2 import TransactionKind
 
 PATIENCE_S = 20.0
+SWEEP_OFTEN = {"CAGE_RESERVE_SWEEP_S": "0.02"}
+RESERVES = 20
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caged]:
     """Run one server of two workers for these tests."""
-    folder = tmp_path_factory.mktemp("workers")
-    with serving(folder, settings=SETTINGS, database=new_database()) as running:
+    with two_workers(tmp_path_factory.mktemp("workers"), SWEEP_OFTEN) as running:
         yield running
 
 
@@ -34,12 +37,6 @@ def bet(player_id: str, transaction_id: str, game_id: str = GAMES[0]) -> dict[st
         "amount": euro(1),
         "transaction_id": transaction_id,
     }
-
-
-async def cash_of(client: Client, player_id: str) -> int:
-    """Return the cash of a player."""
-    found = await client.wallet.get_balance(player_id=player_id, currency_code="EUR")
-    return found.balance.cash
 
 
 async def until_invalid(client: Client, player_id: str) -> None:
@@ -119,3 +116,29 @@ async def test_feeds_hear_of_the_other_worker(server: Caged) -> None:
 
     assert cash == [cash[0], cash[0] - 1, cash[0] - 2, cash[0] - 3]
     assert heard == ["heard-0", "heard-1", "heard-2"]
+
+
+async def test_two_sweepers_release_once(server: Caged) -> None:
+    """Both workers sweep the reserves that expire, and each one goes back once."""
+    (player_id,) = await make_players(server, 1)
+    async with asyncio.timeout(PATIENCE_S), client_of_each(server) as (here, there):
+        before = await cash_of(there, player_id)
+        studio = here.with_options(key=server.ready["studio_key"])
+        await studio.wallet.batch_execute(
+            requests.reserve(**bet(player_id, f"r{n}"), life=timedelta(seconds=1))
+            for n in range(RESERVES)
+        )
+        aside = await cash_of(there, player_id)
+        while True:
+            if await cash_of(there, player_id) == before:
+                break
+            await asyncio.sleep(POLL_S)
+        kinds = Counter(
+            [
+                row.kind
+                async for row in there.wallet.list_transactions(player_id=player_id)
+            ]
+        )
+
+    assert aside == before - RESERVES
+    assert kinds[TransactionKind.TRANSACTION_KIND_RELEASE] == RESERVES

@@ -3,17 +3,22 @@
 import asyncio
 import itertools
 import urllib.request
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+import uuid
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
-from tests.e2e.process import POLL_S, Caged
+from tests.e2e.process import BIN, POLL_S, Caged, run, serving
+from tests.e2e.story import GAMES, euro
+from tests.postgres import new_database
 
 from cage.client import Client, connect
 
 # Two workers: the kernel draws one for each connection.
 SETTINGS = {"CAGE_WORKERS": "2", "CAGE_LANES": "3"}
 CONNECTIONS_MAX = 64
+CALLERS = 4
 
 
 def counted(server: Caged, name: str) -> dict[tuple[str, ...], float]:
@@ -69,3 +74,60 @@ async def until_gone(server: Caged, pids: set[int]) -> None:
         if len(now) == 2 and not now & pids and list(up.values()) == [1, 1]:
             return
         await asyncio.sleep(POLL_S)
+
+
+@contextmanager
+def two_workers(
+    folder: Path, settings: Mapping[str, str] | None = None
+) -> Iterator[Caged]:
+    """Run a server of two workers, and judge its books at the end."""
+    url = new_database()
+    with serving(
+        folder, settings=SETTINGS | dict(settings or {}), database=url
+    ) as running:
+        yield running
+    verified = run(BIN / "caged", "verify", url, cwd=folder)
+
+    assert verified.returncode == 0, verified.stdout + running.tail()
+
+
+async def cash_of(client: Client, player_id: str) -> int:
+    """Return the cash of a player."""
+    found = await client.wallet.get_balance(player_id=player_id, currency_code="EUR")
+    return found.balance.cash
+
+
+@asynccontextmanager
+async def betting(server: Caged, player_id: str) -> AsyncIterator[None]:
+    """Bet all the time at both workers; every call has to succeed, once."""
+    is_over = asyncio.Event()
+    sent = 0
+
+    async def bet(client: Client, name: str) -> None:
+        nonlocal sent
+        number = 0
+        while not is_over.is_set():
+            number += 1
+            await client.wallet.bet(
+                player_id=player_id,
+                game_id=GAMES[0],
+                round_id=name,
+                amount=euro(1),
+                transaction_id=f"{name}-{number}",
+            )
+            sent += 1
+
+    name = uuid.uuid4().hex
+    async with client_of_each(server) as clients:
+        before = await cash_of(clients[0], player_id)
+        async with asyncio.TaskGroup() as group:
+            for worker, client in enumerate(clients):
+                studio = client.with_options(key=server.ready["studio_key"])
+                for place in range(CALLERS):
+                    group.create_task(bet(studio, f"{name}-{worker}-{place}"))
+            await asyncio.sleep(0.3)
+            yield
+            is_over.set()
+        after = await cash_of(clients[0], player_id)
+
+    assert after == before - sent

@@ -14,12 +14,16 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from dataclasses import dataclass
 
+import structlog
+
 from cage.server.config import Config
 from cage.server.ready import Ready
 
 START_MAX_S = 60.0
 # Beyond the grace of its calls: what waits is committed, connections are closed.
 _END_MAX_S = 10.0
+
+_log = structlog.get_logger("cage.server")
 
 
 class WorkerError(Exception):
@@ -43,19 +47,23 @@ class Worker:
             async with asyncio.timeout(wait_s):
                 await self.process.wait()
         except TimeoutError:
+            _log.warning("worker killed: its drain took too long", worker=self.number)
             await _kill(self.process)
 
 
 async def start_worker(config: Config, number: int, *, is_demo: bool = False) -> Worker:
     """Start a worker and wait until it listens. Raises WorkerError."""
-    process = await asyncio.create_subprocess_exec(
-        # -P: a folder "cage" where the server happens to be started is not its own.
-        *(sys.executable, "-P", "-m", "cage.server", "worker"),
-        stdin=PIPE,
-        stdout=PIPE,
-        # What a terminal sends to all goes to the supervisor, which tells workers.
-        start_new_session=True,
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            # -P: a folder "cage" where the server happens to be started is not its own.
+            *(sys.executable, "-P", "-m", "cage.server", "worker"),
+            stdin=PIPE,
+            stdout=PIPE,
+            # What a terminal sends to all goes to the supervisor, which tells workers.
+            start_new_session=True,
+        )
+    except OSError as exc:
+        raise WorkerError(f"worker {number} does not start: {exc}") from exc
     try:
         async with asyncio.timeout(START_MAX_S):
             line = await _talk(process, config, is_demo=is_demo)
