@@ -13,12 +13,14 @@ from tests.e2e.process import BIN, POLL_S, Caged, run, serving
 from tests.e2e.story import GAMES, euro
 from tests.postgres import new_database
 
-from cage.client import Client, connect
+from cage.client import Client, RetryPolicy, connect
 
 # Two workers: the kernel draws one for each connection.
 SETTINGS = {"CAGE_WORKERS": "2", "CAGE_LANES": "3"}
 CONNECTIONS_MAX = 64
 CALLERS = 4
+# Whoever does not know sends the same id until there is an answer.
+PATIENT = RetryPolicy(attempts=100, total_timeout_s=30.0)
 
 
 def counted(server: Caged, name: str) -> dict[tuple[str, ...], float]:
@@ -122,7 +124,9 @@ async def betting(server: Caged, player_id: str) -> AsyncIterator[None]:
         before = await cash_of(clients[0], player_id)
         async with asyncio.TaskGroup() as group:
             for worker, client in enumerate(clients):
-                studio = client.with_options(key=server.ready["studio_key"])
+                studio = client.with_options(
+                    key=server.ready["studio_key"], retry=PATIENT
+                )
                 for place in range(CALLERS):
                     group.create_task(bet(studio, f"{name}-{worker}-{place}"))
             await asyncio.sleep(0.3)

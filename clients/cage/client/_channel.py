@@ -78,6 +78,9 @@ class Pool:
             ("grpc.keepalive_time_ms", 30_000),
             ("grpc.keepalive_timeout_ms", 15_000),
             ("grpc.lb_policy_name", "round_robin"),
+            # After one connection that failed, such as to a worker that just died,
+            # gRPC waits 1 s by default, and five attempts of a call are over by then.
+            ("grpc.initial_reconnect_backoff_ms", 100),
             # The receipts of 1,000 plays of 50 actions take more than the default of
             # 4 MiB, and a reply that cannot be taken says nothing of what moved.
             ("grpc.max_receive_message_length", 64 << 20),
