@@ -14,6 +14,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
+from tests.simulation.calls import release
 from tests.simulation.commands import (
     NUMBERS,
     any_command,
@@ -36,6 +37,7 @@ from tests.simulation.reversals import reversal
 from tests.simulation.rules import first_rules
 
 from cage.core.book import Book
+from cage.core.reservation import ExpireReserve
 from cage.core.session import EndSession
 from cage.core.wallet import Bet, GetBalance, Win
 from cage.storage import verify
@@ -166,6 +168,13 @@ def test_sessions_end_in_order() -> None:
     end = EndSession(key_id=OFFICE_KEY, request_id="end all", player_id="ann")
 
     assert_equivalent([bet, end], [2])
+
+
+def test_only_reserves_expire() -> None:
+    """Whatever row a sweep names, even the tombstone of a reserve, it is answered."""
+    expiries = [ExpireReserve(player_id="ann", reserve_no=n) for n in range(60, 90)]
+
+    assert_equivalent([release("x1", "never sent"), *expiries], [4])
 
 
 @pytest.mark.parametrize("kind", [Bet, Win])

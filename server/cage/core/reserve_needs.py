@@ -47,7 +47,8 @@ def _expire_reserve(_: Book, needs: Needs, expire: ExpireReserve) -> None:
 
 def _expire_reserve_more(book: Book, needs: Needs, expire: ExpireReserve) -> bool:
     reserve = book.by_no.get(expire.reserve_no)
-    if reserve is None or reserve.kind != Kind.RESERVE:
+    # A refused reserve and the tombstone of one have no round that could be loaded.
+    if reserve is None or (reserve.kind, reserve.state) != (Kind.RESERVE, State.POSTED):
         return False
     round_key = (reserve.player_no, reserve.game_no, reserve.round_id)
     wallet_key = (reserve.player_no, reserve.currency_no)
