@@ -1,7 +1,8 @@
 """Measure Cage against its budgets; print a table and write build/bench.json.
 
 Every figure is a ratio within one run on one machine, because absolute ones drift.
-The whole takes about a quarter of an hour; ``--quick`` runs a smoke of every row,
+The rows history_* fill databases for up to an hour,
+the others take a quarter of one; ``--quick`` runs a smoke of every row,
 whose figures mean nothing.
 """
 
@@ -9,6 +10,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -17,6 +19,9 @@ from programs import caged, empty_server, load_on, run_program, seed_players
 from server_rows import CALLERS, OVERLOAD_IN_FLIGHT, Bench, Side, overload
 
 ROOT = Path(__file__).resolve().parents[2]
+# Transactions stored, and the bets/s that are to be left with the most of them.
+HISTORY = (1_000_000, 5_000_000)
+LEFT_MIN = 6_000
 SERVER_ROWS = (
     ("unary_vs_empty", Bench.unary),
     ("stream_vs_empty", Bench.stream),
@@ -71,6 +76,8 @@ def _rows(options: argparse.Namespace) -> Iterator[Row]:
     for ids, measure in (
         ({"engine_sqlite_vs_plain"}, _engine_row),
         ({"engine_postgres_vs_pgbench"}, _engine_postgres_row),
+        ({"history_sqlite"}, partial(_history_row, "sqlite")),
+        ({"history_postgres"}, partial(_history_row, "postgres")),
         ({"overload_goodput"}, _overload_row),
         ({row_id for row_id, _ in SERVER_ROWS} | {"rss_growth"}, _server_rows),
     ):
@@ -122,6 +129,26 @@ def _engine_postgres_row(options: argparse.Namespace, _folder: Path) -> Iterator
         value=engine / tps,
         samples=samples,
         note=f"engine {engine:,.0f} bets/s, pgbench {tps:,.0f} tps at best",
+    )
+
+
+def _history_row(kind: str, options: argparse.Namespace, folder: Path) -> Iterator[Row]:
+    arguments = ["history.py", kind, str(folder)]
+    players, sizes = (200, (100, 500)) if options.quick else (20_000, HISTORY)
+    arguments += ["--sizes", *map(str, sizes)]
+    for name, value in (
+        ("players", players),
+        ("seconds", options.seconds),
+        ("samples", options.pairs),
+    ):
+        arguments += [f"--{name}", str(value)]
+    short, long = run_program(arguments, timeout_s=10_800)
+    yield Row(
+        id=f"history_{kind}",
+        value=long["bets_per_s"] / short["bets_per_s"],
+        samples=[short, long],
+        note=f"{short['bets_per_s']:,.0f} then {long['bets_per_s']:,.0f} bets/s; "
+        f"at least {LEFT_MIN:,} are to be left",
     )
 
 

@@ -15,6 +15,7 @@ import random
 import secrets
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,9 @@ class Engine:
         self._random = random.Random(1)
         # Of each player: public id and digest of the session token.
         self.players: list[tuple[str, str]] = []
+        # Sums of the weights by which players are drawn; None draws all alike.
+        self.weights: list[float] | None = None
+        self._count = 0
 
     async def send(self, command: object) -> Any:
         """Commit one command and return its answer."""
@@ -193,18 +197,28 @@ class Engine:
         spinning = asyncio.create_task(_spin()) if is_busy else None
         started = time.perf_counter()
         end = started + seconds
-        counts = await asyncio.gather(*(self._call(end) for _ in range(callers)))
+        counts = await asyncio.gather(
+            *(self._call(lambda: time.perf_counter() < end) for _ in range(callers))
+        )
         rate = sum(counts) / (time.perf_counter() - started)
         if spinning is not None:
             spinning.cancel()
         return rate
 
-    async def _call(self, end: float) -> int:
-        """Send one bet after the other until a time; return how many."""
+    async def fill(self, total: int, *, callers: int) -> None:
+        """Commit bets of so many waiting callers until so many are stored."""
+        goes_on = lambda: self._count < total  # noqa: E731
+        await asyncio.gather(*(self._call(goes_on) for _ in range(callers)))
+
+    async def _call(self, goes_on: Callable[[], bool]) -> int:
+        """Send one bet after the other while it goes on; return how many."""
         count = 0
-        while time.perf_counter() < end:
+        while goes_on():
             count += 1
-            player_id, digest = self._random.choice(self.players)
+            self._count += 1
+            ((player_id, digest),) = self._random.choices(
+                self.players, cum_weights=self.weights
+            )
             bet = Bet(
                 key_id="studio",
                 player_id=player_id,

@@ -87,6 +87,20 @@ BUDGETS = {
         moonshot=0.95,
         better="higher",
     ),
+    "history_sqlite": Budget(
+        what="bets/s of the engine on SQLite, 5 million stored over 1 million",
+        unit="ratio",
+        budget=0.8,
+        moonshot=0.95,
+        better="higher",
+    ),
+    "history_postgres": Budget(
+        what="bets/s of the engine on PostgreSQL, 5 million stored over 1 million",
+        unit="ratio",
+        budget=0.8,
+        moonshot=0.95,
+        better="higher",
+    ),
     "rss_growth": Budget(
         what="growth of resident memory over a million bets after warm-up",
         unit="%",
