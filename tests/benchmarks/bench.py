@@ -7,6 +7,7 @@ whose figures mean nothing.
 """
 
 import argparse
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,6 +20,10 @@ from programs import caged, empty_server, load_on, run_program, seed_players
 from server_rows import CALLERS, OVERLOAD_IN_FLIGHT, Bench, Side, overload
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tests.postgres import make_database, new_cluster  # noqa: E402 - found from here
+
 # Transactions stored, and the bets/s that are to be left with the most of them.
 HISTORY = (1_000_000, 5_000_000)
 LEFT_MIN = 6_000
@@ -76,6 +81,7 @@ def _rows(options: argparse.Namespace) -> Iterator[Row]:
     for ids, measure in (
         ({"engine_sqlite_vs_plain"}, _engine_row),
         ({"engine_postgres_vs_pgbench"}, _engine_postgres_row),
+        ({"single_p50_postgres"}, _single_postgres_row),
         ({"history_sqlite"}, partial(_history_row, "sqlite")),
         ({"history_postgres"}, partial(_history_row, "postgres")),
         ({"overload_goodput"}, _overload_row),
@@ -160,6 +166,30 @@ def _overload_row(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
             side = Side(server=bet, load=load)
             side.run("unary", options.seconds, callers=CALLERS)
             yield overload(side, seconds=options.seconds, pairs=options.pairs)
+
+
+def _single_postgres_row(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
+    cluster = new_cluster()
+    try:
+        yield _single_on(make_database(cluster.url), options, folder)
+    finally:
+        cluster.remove()
+
+
+def _single_on(database: str, options: argparse.Namespace, folder: Path) -> Row:
+    players = folder / "players.json"
+    with caged(folder, database=database) as bet, empty_server(folder) as empty:
+        seed_players(bet, options.players, players)
+        with load_on(empty, players) as on_empty, load_on(bet, players) as on_bet:
+            bench = Bench(
+                empty=Side(server=empty, load=on_empty),
+                bet=Side(server=bet, load=on_bet),
+                database=folder,
+                seconds=options.seconds,
+                pairs=options.pairs,
+            )
+            bench.warm_up()
+            return bench.single("single_p50_postgres")
 
 
 def _server_rows(options: argparse.Namespace, folder: Path) -> Iterator[Row]:

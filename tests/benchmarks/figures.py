@@ -73,6 +73,13 @@ BUDGETS = {
         moonshot=2.0,
         better="lower",
     ),
+    "single_p50_postgres": Budget(
+        what="one caller, PostgreSQL: p50 of a bet over p50 of an empty call",
+        unit="ratio",
+        budget=8.0,
+        moonshot=5.0,
+        better="lower",
+    ),
     "half_load_p99_vs_empty": Budget(
         what="open loop at half of the peak: p99 of a bet over p99 of an empty call",
         unit="ratio",

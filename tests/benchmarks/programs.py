@@ -48,14 +48,16 @@ class Server:
 
 
 @contextmanager
-def caged(folder: Path, **settings: object) -> Iterator[Server]:
-    """Run ``caged serve --demo`` on a database in a folder; settings by name."""
+def caged(
+    folder: Path, *, database: str | None = None, **settings: object
+) -> Iterator[Server]:
+    """Run ``caged serve --demo``, by default on a file in the folder."""
     command: list[str | Path] = [
         Path(sys.executable).parent / "caged",
         "serve",
         "--demo",
         "--database",
-        folder / "cage.db",
+        database or folder / "cage.db",
     ]
     command += ["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]
     chosen = {f"CAGE_{name.upper()}": str(value) for name, value in settings.items()}

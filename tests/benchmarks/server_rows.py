@@ -129,7 +129,7 @@ class Bench:
             + _of_both(samples, "per_s", "/s"),
         )
 
-    def single(self) -> Row:
+    def single(self, row_id: str = "single_p50_vs_empty") -> Row:
         """Measure the latency of one caller."""
 
         def run(side: Side) -> dict[str, Any]:
@@ -139,7 +139,7 @@ class Bench:
         for sample in samples:
             sample["ratio"] = sample["bet"]["p50_ms"] / sample["empty"]["p50_ms"]
         return Row(
-            id="single_p50_vs_empty",
+            id=row_id,
             value=median(sample["ratio"] for sample in samples),
             samples=samples,
             note=_of_both(samples, "p50_ms", "ms", digits=2),
