@@ -16,6 +16,7 @@ from sqlalchemy import (
     BigInteger,
     BindParameter,
     Select,
+    and_,
     bindparam,
     case,
     false,
@@ -341,7 +342,9 @@ def _shaped(
             t.c.item_no <= bindparam("last_no"),
             # Placeholders of originals that were never seen are no events.
             (t.c.state != int(State.TOMBSTONE))
-            | t.c.key_space.not_in(sorted(map(int, MOVE_SPACES))),
+            | and_(
+                *(t.c.key_space != space for space in sorted(map(int, MOVE_SPACES)))
+            ),
         )
         .order_by(t.c.item_no)
     )
