@@ -43,7 +43,7 @@ from cage.core.session import Authenticate, CreateLaunchToken
 from cage.core.wallet import Bet
 from cage.server.interpreter import hand_over_fast, keep_what_lives
 from cage.storage import Store, open_sqlite, schema
-from cage.storage.file import connect_writer, extend_wal
+from cage.storage.file import WAL_BYTES_KEPT, connect_writer, extend_wal
 from cage.storage.sqlite import WAL_PAGES_MAX
 from cage.storage.statements import compile_text, names
 
@@ -51,7 +51,6 @@ IN_FLIGHT = 64
 BATCH = 64
 FUNDS = 10**12
 DAY_US = 86_400_000_000
-WAL_BYTES = 256 << 20
 SPIN_S = (20e-6, 200e-6)
 LAST_NO = list(schema.rounds.columns.keys()).index("last_no")
 
@@ -274,7 +273,7 @@ class Plain:
         self._source.execute("PRAGMA query_only=1")
         self._target = connect_writer(target)
         self._target.execute("UPDATE lanes SET lane = lane")
-        extend_wal(target, WAL_BYTES)
+        extend_wal(target, WAL_BYTES_KEPT)
         pages = WAL_PAGES_MAX
         self._target.execute(f"PRAGMA wal_autocheckpoint={pages}").fetchall()
         self._sequence = self._target.execute(
@@ -370,7 +369,7 @@ def _wallet(row: tuple[Any, ...]) -> tuple[Any, ...]:
 async def run(folder: Path, *, players: int, seconds: float, samples: int) -> None:
     """Print one JSON line for each pair of measurements."""
     path = folder / "engine.db"
-    store = open_sqlite(path, wal_bytes=WAL_BYTES)
+    store = open_sqlite(path, wal_bytes=WAL_BYTES_KEPT)
     await store.start(asyncio.get_running_loop())
     engine = Engine(store)
     await engine.found()

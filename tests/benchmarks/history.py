@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 
 import uvloop
-from engine import WAL_BYTES, Engine
+from engine import Engine
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -21,6 +21,7 @@ from tests.postgres import administration, make_database, new_cluster
 
 from cage.server.interpreter import hand_over_fast, keep_what_lives
 from cage.storage import open_store
+from cage.storage.file import WAL_BYTES_KEPT
 
 LANES = 8
 # Large batches, for each lane.
@@ -30,7 +31,7 @@ CALLERS = 64
 
 async def run(database: str, lanes: int, options: argparse.Namespace) -> None:
     """Print one JSON line for each size."""
-    store = open_store(database, lanes=lanes, wal_bytes=WAL_BYTES)
+    store = open_store(database, lanes=lanes, wal_bytes=WAL_BYTES_KEPT)
     await store.start(asyncio.get_running_loop())
     engine = Engine(store)
     await engine.found()

@@ -12,13 +12,18 @@ from tests.e2e.story import CURRENCY, FUNDS, Step, Story, is_replay
 from cage.client import (
     CageError,
     Client,
+    OperationRequest,
     RoundNotFoundError,
+    ShuttingDownError,
     TransactionNotFoundError,
 )
 from cage.storage import verify
 from cage.wallet.v1.wallet_pb2 import RoundState, TransactionKind
 
 RESEND_SIZE = 250
+# What grpc's client says of a stream instead of its status, when the stream ended
+# while a frame was being written.
+WRITE_FAILED = "Internal error from Core"
 
 
 def verify_copy(database: Path) -> None:
@@ -219,3 +224,20 @@ def counted(stories: Iterable[Story]) -> Iterator[tuple[str, Step]]:
     for story in stories:
         for step in story.sent:
             yield story.player_id, step
+
+
+def left_in_doubt(
+    stories: Iterable[Story], signal_time: float
+) -> list[tuple[OperationRequest, CageError]]:
+    """List calls sent before a signal that failed and may have happened anyway."""
+    return [
+        (step.request, failure)
+        for _, step in counted(stories)
+        for failure in step.failures
+        if step.send_time < signal_time and not _was_refused(failure)
+    ]
+
+
+def _was_refused(failure: CageError) -> bool:
+    """Say whether a caller knows that its call did not happen."""
+    return isinstance(failure, ShuttingDownError) or failure.message == WRITE_FAILED

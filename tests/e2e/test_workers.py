@@ -9,11 +9,10 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from tests.e2e.audit import counted as moved_by
+from tests.e2e.audit import left_in_doubt
 from tests.e2e.load import make_players, under_load
 from tests.e2e.process import BIN, POLL_S, Caged, run
 from tests.e2e.story import GAMES, Teller, euro
-from tests.e2e.test_drain import was_refused
 from tests.e2e.workers import (
     betting,
     cash_of,
@@ -105,15 +104,9 @@ async def test_drain_answers_what_it_took(tmp_path: Path, seed: int) -> None:
             await asyncio.sleep(rng.uniform(0.3, 1.0))
             signal_time = time.monotonic()
             code = await asyncio.to_thread(server.terminate)
-    in_doubt = [
-        (step.request, failure)
-        for _, step in moved_by(teller.stories)
-        for failure in step.failures
-        if step.send_time < signal_time and not was_refused(failure)
-    ]
 
     assert code == 0, server.tail()
-    assert in_doubt == []
+    assert left_in_doubt(teller.stories, signal_time) == []
     assert living(workers) == []
 
 

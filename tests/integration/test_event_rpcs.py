@@ -18,7 +18,7 @@ from tests.integration.wire import connected
 
 from cage.admin.v1.admin_pb2 import Role
 from cage.client import CageError, Client, EventType, connect
-from cage.core.event import MOVE_SPACES
+from cage.core.wallet import MOVE_SPACES
 from cage.event.v1.event_pb2 import Event
 from cage.event.v1.event_service_pb2 import SubscribeRequest, SubscribeResponse
 from cage.server.serve import Server

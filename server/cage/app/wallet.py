@@ -18,11 +18,7 @@ from cage.core.errors import CageError, Reason, invalid_field
 from cage.core.event import is_hidden
 from cage.core.ids import lane_of
 from cage.core.player import Gate
-from cage.core.registry import (
-    ApiKey,
-    Registry,
-    Role,
-)
+from cage.core.registry import ApiKey, Registry, Role
 from cage.core.reservation import Capture, Reserve
 from cage.core.wallet import (
     MOVE_SPACES,

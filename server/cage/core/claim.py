@@ -18,7 +18,7 @@ from cage.core.errors import CageError, Reason
 from cage.core.registry import ApiKey, Registry
 from cage.core.replay import mismatch
 from cage.core.reservation import Capture, Reserve
-from cage.core.space import move_space
+from cage.core.space import move_space, named_moves
 from cage.core.wallet import (
     Award,
     Bet,
@@ -90,8 +90,7 @@ def named_ids(
         named.append((Kind.RESERVE, command.reserve_transaction_id))
     elif isinstance(command, Adjust):
         named += [(each.kind, each.transaction_id) for each in command.references]
-    for kind, id_ in named:
-        yield move_space(registry, integration_no, kind), id_
+    yield from named_moves(registry, integration_no, named)
 
 
 def needed_claims(book: Book, command: object) -> Iterator[ClaimKey]:

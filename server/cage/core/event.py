@@ -11,11 +11,7 @@ from typing import Any
 
 from cage.core.book import Change, canonical
 from cage.core.registry import Registry
-from cage.core.wallet import (
-    MOVE_SPACES,
-    State,
-    Transaction,
-)
+from cage.core.wallet import MOVE_SPACES, State, Transaction
 
 
 class EventType(IntEnum):

@@ -75,8 +75,7 @@ def first_needs(book: Book, commands: Sequence[object]) -> Needs:
         need = FIRST.get(type(command))
         if need is not None:
             need(book, needs, command)
-        if book.registry.claiming_nos:
-            needs.claims.update(needed_claims(book, command))
+        needs.claims.update(needed_claims(book, command))
     return needs
 
 

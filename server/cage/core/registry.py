@@ -178,18 +178,16 @@ class Registry:
     separating_nos: frozenset[int] = field(init=False)
 
     def __post_init__(self) -> None:
-        claiming = frozenset(
-            number
-            for number, integration in self.integrations_by_no.items()
-            if integration.rules.id_scope == IdScopeRule.INTEGRATION
-        )
-        object.__setattr__(self, "claiming_nos", claiming)
-        separating = frozenset(
-            number
-            for number, integration in self.integrations_by_no.items()
-            if integration.rules.ids_per_kind == IdsPerKindRule.SEPARATE
-        )
-        object.__setattr__(self, "separating_nos", separating)
+        for name, rule, value in (
+            ("claiming_nos", "id_scope", IdScopeRule.INTEGRATION),
+            ("separating_nos", "ids_per_kind", IdsPerKindRule.SEPARATE),
+        ):
+            numbers = frozenset(
+                number
+                for number, integration in self.integrations_by_no.items()
+                if getattr(integration.rules, rule) == value
+            )
+            object.__setattr__(self, name, numbers)
 
     def find_key(self, key_id: str) -> ApiKey | None:
         """Return a key by its id: one that was created, or the process's own."""

@@ -10,7 +10,7 @@ from typing import Any
 from cage.core.book import Book
 from cage.core.needed import Needs, need_chain, need_wallet
 from cage.core.replay import stored_extra
-from cage.core.space import move_space
+from cage.core.space import named_moves
 from cage.core.wallet import (
     REVERSING,
     Award,
@@ -50,8 +50,7 @@ def _original_ids(
         named = [(rollback.original_kind, rollback.original_id)]
     else:
         named = [(each.kind, each.transaction_id) for each in rollback.originals]
-    registry = book.registry
-    return [(move_space(registry, integration_no, kind), id_) for kind, id_ in named]
+    return named_moves(book.registry, integration_no, named)
 
 
 def _account_wallet(book: Book, needs: Needs, command: Command) -> None:

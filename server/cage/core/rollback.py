@@ -17,7 +17,7 @@ from cage.core.replay import mismatch, stored_extra
 from cage.core.reversal import Slot, alias, answer_again, reverse, reverse_posted
 from cage.core.round import Round, cancel
 from cage.core.rules import Verdict
-from cage.core.space import move_space
+from cage.core.space import move_space, named_moves
 from cage.core.wallet import (
     KeySpace,
     Kind,
@@ -69,16 +69,14 @@ def decide_rollback_list(book: Book, rollback: RollbackList) -> ReversalReceipt:
     gate = book.player(key, rollback.player_id)
     earlier = _earlier(book, key, gate, rollback)
     registry, integration_no = book.registry, key.integration_no
-    ids = [
-        (move_space(registry, integration_no, each.kind), each.transaction_id)
-        for each in rollback.originals
-    ]
+    named = [(each.kind, each.transaction_id) for each in rollback.originals]
+    ids = named_moves(registry, integration_no, named)
     if earlier is not None:
-        named = [
-            (move_space(registry, integration_no, kind), name)
-            for name, kind in stored_extra(earlier).get("originals", [])
-        ]
-        if earlier.variant != Span.LIST or named != ids:
+        stored = stored_extra(earlier).get("originals", [])
+        first = named_moves(
+            registry, integration_no, ((kind, id_) for id_, kind in stored)
+        )
+        if earlier.variant != Span.LIST or first != ids:
             raise mismatch(rollback.transaction_id, "originals")
         return answer_parts(book, gate, earlier)
     who = (gate.player_no, integration_no)
@@ -94,10 +92,10 @@ def decide_rollback_list(book: Book, rollback: RollbackList) -> ReversalReceipt:
             book.undo(mark)
             refusal.transaction_id = original.transaction_id
             if refusal.balance is not None:
-                row = book.ids[(*who, ids[index][0], original.transaction_id)]
+                row = book.ids[(*who, *ids[index])]
                 refusal.balance = book.balance(book.wallet(gate, row.currency_no))
             raise
-        row = book.ids[(*who, ids[index][0], original.transaction_id)]
+        row = book.ids[(*who, *ids[index])]
         parts.append(Reversal(row.transaction_id, row.kind, receipt))
     if rollback.round_closed:
         close_rounds(book, own_rows(parts, first_no))

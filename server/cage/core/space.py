@@ -6,6 +6,8 @@ reserve share theirs, because a win may name either. The rule is fixed when an
 integration is created: were it switched, a retry would not find its first answer.
 """
 
+from collections.abc import Iterable
+
 from cage.core.registry import Registry
 from cage.core.wallet import KeySpace, Kind
 
@@ -25,3 +27,10 @@ def move_space(registry: Registry, integration_no: int, kind: int) -> int:
     if integration_no not in registry.separating_nos:
         return _MOVE
     return _OWN.get(kind, _MOVE)
+
+
+def named_moves(
+    registry: Registry, integration_no: int, named: Iterable[tuple[int, str]]
+) -> list[tuple[int, str]]:
+    """Return the key space and the id of each move that is named by kind and id."""
+    return [(move_space(registry, integration_no, kind), id_) for kind, id_ in named]

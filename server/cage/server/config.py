@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 
 from cage.core.ids import LANES_MAX
+from cage.storage.file import WAL_BYTES_KEPT
 from cage.storage.store import SQLITE, is_postgres
 
 PREFIX = "CAGE_"
@@ -63,7 +64,7 @@ class Config(BaseSettings):
     """How many processes serve, all on one PostgreSQL and one address; an embedded
     database has one. Each has queues, bounds and one connection per lane of its own."""
 
-    wal_bytes: Annotated[int, Field(ge=0, le=1 << 30)] = 256 << 20
+    wal_bytes: Annotated[int, Field(ge=0, le=1 << 30)] = WAL_BYTES_KEPT
     """How much of the database's write-ahead log is made in advance, in bytes, so that
     commits do not wait for a file to grow; 0 is none. It goes when the server stops."""
 

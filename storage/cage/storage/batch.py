@@ -29,12 +29,7 @@ from cage.storage.lookup import (
     player_ids_of,
 )
 from cage.storage.registry import write_registry
-from cage.storage.statements import (
-    Insert,
-    Select,
-    compile_text,
-    read_all,
-)
+from cage.storage.statements import Insert, Select, compile_text, read_all
 
 _HEAD = compile_text(
     select(

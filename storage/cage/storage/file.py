@@ -12,7 +12,8 @@ from cage.storage.errors import DurabilityError, SchemaError
 from cage.storage.statements import DIALECT
 
 # A WAL that was moved is written over from its start, which costs a third less per
-# commit than growing a file; only what a long reader made it grow is given back.
+# commit than growing a file; only what a long reader made it grow is given back. As
+# much of it is made in advance, unless the configuration says otherwise.
 WAL_BYTES_KEPT = 256 << 20
 STATEMENTS_CACHED = 512
 # More is kept by the system anyway, and what this holds is resident for good.

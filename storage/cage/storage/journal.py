@@ -42,11 +42,7 @@ from cage.core.event import HIDDEN_NOUNS, PLAYER_NOUNS
 from cage.core.money import INT64_MAX
 from cage.core.player import Gate
 from cage.core.round import Round
-from cage.core.wallet import (
-    MOVE_SPACES,
-    State,
-    Transaction,
-)
+from cage.core.wallet import MOVE_SPACES, State, Transaction
 from cage.storage import schema
 
 _TRANSACTION_WIDTH = len(schema.transactions.columns)

@@ -130,6 +130,7 @@ class SqliteWriter:
         # Of the last batch, and of the largest one lately.
         self._last_size = 1
         self._peak_size = 1.0
+        # How long the last COMMIT took.
         self._commit_s = math.inf
         # Whether what could wait was done since.
         self._is_rested = True
@@ -234,10 +235,10 @@ class SqliteWriter:
         What is on its way through gRPC leaves a turn or two empty before it arrives,
         so a lane that was busy is patient; nothing waits for a timer.
         """
-        depth = len(self._lane)
-        enough = min(self._peak_size, BATCH_MAX)
         if self._is_lone:
             return
+        depth = len(self._lane)
+        enough = min(self._peak_size, BATCH_MAX)
         patience = min(self._last_size * TURNS_PER_COMMAND, QUIET_TURNS_MAX)
         quiet = 0
         for _ in range(TURNS_MAX):
